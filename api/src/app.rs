@@ -1,0 +1,128 @@
+//! The service put together.
+
+use std::sync::Arc;
+
+use actix_cors::Cors;
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App as ActixApp, HttpServer};
+use db::Db;
+
+use crate::auth::token::{SigningKey, Tokens};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::middleware::{
+    headers::headers,
+    limits::{Limits, limits},
+    log::log,
+};
+use crate::problem::Problem;
+use crate::routes::{Mounted, read_only};
+use crate::{docs, health, v1};
+
+/// What every request may use.
+pub struct App {
+    /// Settings.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// Checks access tokens.
+    pub tokens: Tokens,
+    /// What time it is.
+    pub clock: Clock,
+    /// Quotas of callers.
+    pub limits: Limits,
+    /// Whether tokens can be checked at all.
+    pub has_signing_key: bool,
+    mounted: Mounted,
+}
+
+impl App {
+    /// Everything but the socket. Fails with a sentence when the settings cannot work or an operation is not guarded.
+    pub fn new(config: Config, clock: Clock) -> Result<Self, String> {
+        let key =
+            config.signing_key_file.as_deref().map(SigningKey::load).transpose().map_err(|error| error.to_string())?;
+        let routes = v1::routes();
+        Ok(Self {
+            db: Db::new(&config.database),
+            limits: Limits::new(&config),
+            has_signing_key: key.is_some(),
+            clock,
+            tokens: Tokens::new(key, &config.public_url, clock),
+            mounted: routes.mount(&routes.contract())?,
+            config,
+        })
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; requests under way are finished first.
+///
+/// `ready` is told the address once the socket is open.
+pub async fn serve(app: App, ready: impl FnOnce(std::net::SocketAddr)) -> std::io::Result<()> {
+    let app = Data::from(Arc::new(app));
+    let config = app.config.clone();
+    let connections = config.database.read_connections + config.database.write_connections;
+    let make = move || {
+        ActixApp::new()
+            .app_data(app.clone())
+            .wrap(from_fn(limits))
+            .wrap(cors(&app.config))
+            .wrap(from_fn(headers))
+            .wrap(from_fn(log))
+            .configure(|service| configure(service, &app))
+    };
+    let mut server = HttpServer::new(make)
+        .shutdown_timeout(config.shutdown_seconds)
+        .worker_max_blocking_threads(connections as usize + 2)
+        .client_request_timeout(std::time::Duration::from_secs(10));
+    if config.workers > 0 {
+        server = server.workers(config.workers);
+    }
+    let server = server.bind(config.listen)?;
+    if let Some(address) = server.addrs().first() {
+        ready(*address);
+    }
+    server.run().await
+}
+
+fn configure(service: &mut ServiceConfig, app: &App) {
+    app.mounted.configure(service);
+    docs::configure(service);
+    service
+        .service(read_only("/livez", health::livez))
+        .service(read_only("/readyz", health::readyz))
+        .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Problem::not_found()) }));
+}
+
+/// Every origin may read; those configured may write.
+fn cors(config: &Config) -> Cors {
+    let trusted = config.cors_origins.clone();
+    Cors::default()
+        .allowed_origin_fn(move |origin, head| {
+            let asked = head.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).and_then(|m| m.to_str().ok());
+            let method = asked.unwrap_or(head.method.as_str());
+            matches!(method, "GET" | "HEAD") || trusted.iter().any(|trusted| origin == trusted.as_str())
+        })
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LINK,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            HeaderName::from_static("api-version"),
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(3600)
+}

@@ -1,0 +1,166 @@
+//! Who calls, and what they may do.
+//!
+//! [`token`] turns a bearer token into a [`Verified`]; the [`Rule`] of an operation, read from its documentation,
+//! decides whether that may call it; [`rules`] decides about rows, by roles read in the transaction of the write.
+
+pub mod rules;
+pub mod token;
+
+use std::collections::BTreeSet;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use db::{Actor, Viewer};
+use serde_json::Value;
+use std::future::{Ready, ready};
+use uuid::Uuid;
+
+use crate::middleware::log::RequestId;
+use crate::problem::{Problem, UNAUTHENTICATED};
+
+/// Every scope, with what it lets its holder do.
+pub const SCOPES: &[(&str, &str)] = &[
+    ("organisations:read", "Read organisations, with what members of theirs see."),
+    ("organisations:write", "Add, change and remove organisations, as far as the person's roles allow."),
+    ("products:read", "Read products."),
+    ("products:write", "Add, change and remove products and their updates, as far as the person's roles allow."),
+];
+
+/// A token that was checked in full. There is no other way to be somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// `sub`: the person.
+    pub user_id: Uuid,
+    /// `client_id`: what carries the request.
+    pub client_id: String,
+    /// `org`: the organisation the token was issued for, if for one.
+    pub organisation_id: Option<Uuid>,
+    /// `scope`
+    pub scopes: BTreeSet<String>,
+}
+
+/// What the `Authorization` header of a request amounts to.
+#[derive(Debug, Clone, Default)]
+pub enum Identity {
+    /// There was none.
+    #[default]
+    Anonymous,
+    /// A token that was checked.
+    Verified(Verified),
+    /// Something that is no valid token, and why.
+    Rejected(&'static str),
+}
+
+/// Who may call an operation: alternatives, each a set of scopes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    anonymous: bool,
+    alternatives: Vec<BTreeSet<String>>,
+}
+
+impl Rule {
+    /// From `security` of an operation; `None` when it says nothing, or names a scope that is not in [`SCOPES`].
+    ///
+    /// The scopes stand with `oauth2`. `bearer` is another way to bring the same token: OpenAPI lets a plain HTTP scheme
+    /// name no scopes, so there it names none and those of `oauth2` hold.
+    #[must_use]
+    pub fn of(security: &Value) -> Option<Self> {
+        let mut rule = Self { anonymous: false, alternatives: Vec::new() };
+        for alternative in security.as_array()?.iter().filter_map(Value::as_object) {
+            if alternative.is_empty() {
+                rule.anonymous = true;
+            }
+            if let Some(scopes) = alternative.get("oauth2").and_then(Value::as_array) {
+                rule.alternatives.push(scopes.iter().filter_map(Value::as_str).map(Into::into).collect());
+            }
+        }
+        let known = |scope: &String| SCOPES.iter().any(|(known, _)| known == scope);
+        let sound = |scopes: &BTreeSet<String>| !scopes.is_empty() && scopes.iter().all(known);
+        (!rule.alternatives.is_empty() && rule.alternatives.iter().all(sound)).then_some(rule)
+    }
+
+    /// Lets a caller in, as somebody or as nobody.
+    ///
+    /// A token without the scope for a public read reads what everybody reads: it is nobody's there.
+    pub fn admit(&self, identity: Identity) -> Result<Option<Verified>, Problem> {
+        match identity {
+            Identity::Rejected(reason) => Err(unauthenticated(reason, "invalid_token")),
+            Identity::Anonymous if self.anonymous => Ok(None),
+            Identity::Anonymous => Err(unauthenticated("Send a bearer access token in `Authorization`.", "")),
+            Identity::Verified(verified) => {
+                if self.alternatives.iter().any(|scopes| scopes.is_subset(&verified.scopes)) {
+                    Ok(Some(verified))
+                } else if self.anonymous {
+                    Ok(None)
+                } else {
+                    Err(self.missing_scope())
+                }
+            }
+        }
+    }
+
+    fn missing_scope(&self) -> Problem {
+        let sets: Vec<String> =
+            self.alternatives.iter().map(|scopes| scopes.iter().cloned().collect::<Vec<_>>().join(" and ")).collect();
+        Problem::forbidden(format!("The token lacks the scope {}.", sets.join(", or ")))
+    }
+}
+
+fn unauthenticated(detail: &'static str, error: &str) -> Problem {
+    let challenge =
+        if error.is_empty() { "Bearer realm=\"loti\"" } else { "Bearer realm=\"loti\", error=\"invalid_token\"" };
+    Problem::new(&UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+/// Who calls an operation, as its gate let them in.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    verified: Option<Verified>,
+    operation: String,
+    request_id: String,
+}
+
+impl Caller {
+    pub(crate) fn new(verified: Option<Verified>, operation: String) -> Self {
+        Self { verified, operation, request_id: String::new() }
+    }
+
+    /// For reads: who is looking.
+    #[must_use]
+    pub fn viewer(&self) -> Viewer {
+        self.verified.as_ref().map_or(Viewer::Anonymous, |verified| Viewer::User(verified.user_id))
+    }
+
+    /// For writes: who acts. Only for operations that nobody may call anonymously; elsewhere 401.
+    pub fn actor(&self) -> Result<Actor, Problem> {
+        let verified = self.verified.as_ref().ok_or_else(|| unauthenticated("Send a bearer access token.", ""))?;
+        Ok(Actor {
+            user_id: Some(verified.user_id),
+            client_id: Some(verified.client_id.clone()),
+            organisation_id: verified.organisation_id,
+            request_id: self.request_id.clone(),
+            operation: self.operation.clone(),
+        })
+    }
+
+    /// Whether the answer may differ from what everybody gets.
+    #[must_use]
+    pub fn is_somebody(&self) -> bool {
+        self.verified.is_some()
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let extensions = request.extensions();
+        let caller = extensions.get::<Self>().cloned().map(|caller| Self {
+            request_id: extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            ..caller
+        });
+        ready(caller.ok_or_else(|| Problem::internal("an operation without a gate asks who calls")))
+    }
+}

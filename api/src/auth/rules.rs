@@ -1,0 +1,117 @@
+//! What a person may do to a row, by the roles that the transaction of the write read.
+//!
+//! Pure functions of roles and rows, so that the whole of who-may-what can be read here and tested without a server.
+
+use db::organisations::OrganisationState;
+use db::products::ProductState;
+use db::{Role, Roles};
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+type Verdict = Result<(), Problem>;
+
+fn only_if(allowed: bool, otherwise: &'static str) -> Verdict {
+    if allowed { Ok(()) } else { Err(Problem::forbidden(otherwise)) }
+}
+
+/// Organisations are added by administrators of the platform.
+pub fn may_create_organisation(roles: &Roles) -> Verdict {
+    only_if(roles.administers(), "Only an administrator of the platform adds organisations.")
+}
+
+/// Stewards and administrators of an organisation keep its record right; what says who it is stays with the platform.
+pub fn may_update_organisation(
+    roles: &Roles,
+    id: Uuid,
+    before: &OrganisationState,
+    after: &OrganisationState,
+) -> Verdict {
+    if roles.administers() {
+        return Ok(());
+    }
+    only_if(
+        roles.has(id, Role::Steward),
+        "Only a steward or an administrator of the organisation, or an administrator of the platform, changes it.",
+    )?;
+    let identity = |state: &OrganisationState| {
+        (
+            state.kind,
+            state.slug.clone(),
+            state.identifiers.clone(),
+            state.parent_id,
+            state.replaced_by.clone(),
+            state.email_domains.clone(),
+            state.member_since,
+        )
+    };
+    only_if(
+        identity(before) == identity(after),
+        "Only an administrator of the platform changes kind, slug, identifiers, parent, replacedBy, emailDomains or \
+         memberSince.",
+    )
+}
+
+/// Organisations are removed by administrators of the platform.
+pub fn may_delete_organisation(roles: &Roles) -> Verdict {
+    only_if(roles.administers(), "Only an administrator of the platform removes organisations.")
+}
+
+/// Whether the actor contributes on behalf of some public body.
+fn contributes_for_public_body(roles: &Roles) -> bool {
+    roles.with(Role::Contributor).any(|membership| membership.kind.is_public_body())
+}
+
+fn contributes_for(roles: &Roles, organisation_id: Option<Uuid>) -> bool {
+    organisation_id.is_some_and(|id| roles.has(id, Role::Contributor))
+}
+
+/// Contributors of public bodies add products, owned by their own organisation or by nobody; a supplier's people add
+/// what they supply.
+pub fn may_create_product(roles: &Roles, state: &ProductState) -> Verdict {
+    if roles.moderates() {
+        return Ok(());
+    }
+    only_if(
+        contributes_for_public_body(roles) || contributes_for(roles, state.supplier_id),
+        "Only a contributor of a public body, or of the organisation that supplies the product, adds it.",
+    )?;
+    may_name_owner(roles, None, state.owner_id)
+}
+
+/// A product belongs to its owner and its supplier; one without an owner is curated by every public body.
+pub fn may_update_product(roles: &Roles, before: &ProductState, after: &ProductState) -> Verdict {
+    may_curate_product(roles, before)?;
+    if roles.moderates() {
+        return Ok(());
+    }
+    may_name_owner(roles, before.owner_id, after.owner_id)?;
+    let handed_away = before.supplier_id != after.supplier_id
+        && contributes_for(roles, before.supplier_id)
+        && !contributes_for_public_body(roles);
+    only_if(!handed_away, "A supplier's people cannot hand its listing to another supplier.")
+}
+
+/// Whether somebody may change what is recorded of a product: its fields, its updates.
+pub fn may_curate_product(roles: &Roles, product: &ProductState) -> Verdict {
+    let allowed = roles.moderates()
+        || contributes_for(roles, product.owner_id)
+        || contributes_for(roles, product.supplier_id)
+        || (product.owner_id.is_none() && contributes_for_public_body(roles));
+    only_if(
+        allowed,
+        "Only contributors of its owner or supplier (of any public body, when it has no owner) change a product.",
+    )
+}
+
+/// Products are removed by moderators; others retire them.
+pub fn may_delete_product(roles: &Roles) -> Verdict {
+    only_if(roles.moderates(), "Only a moderator removes a product; set its phase to retired instead.")
+}
+
+/// Nobody gives a product to an organisation that is not theirs, or takes it from one.
+fn may_name_owner(roles: &Roles, before: Option<Uuid>, after: Option<Uuid>) -> Verdict {
+    let concerned = [before, after].into_iter().flatten();
+    let allowed = before == after || concerned.into_iter().all(|id| roles.has(id, Role::Contributor));
+    only_if(allowed, "Only a contributor of the organisation makes it, or stops it being, the owner of a product.")
+}

@@ -1,0 +1,132 @@
+//! The command line of `loti`, one file a command where it is more than a few lines.
+//!
+//! What a command produces goes to standard output, what it has to say to standard error. It ends with 0, with 2 when
+//! it was called or set up wrongly, with 1 when it could not do its work.
+
+mod keys;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::config::{Config, LogFormat, VARIABLES};
+
+/// What `loti` does.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the API until SIGTERM or SIGINT.
+    Serve,
+    /// Bring the schema of the database up to date.
+    Migrate {
+        /// Take every migration back instead: all data is lost.
+        #[arg(long)]
+        down: bool,
+    },
+    /// Mint an access token, for operators.
+    Token(token::Arguments),
+    /// Give a person a role in an organisation, or take it away.
+    Member(token::MemberArguments),
+    /// Look after signing keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Print every environment variable with its default and meaning.
+    Config,
+}
+
+/// What `loti keys` does.
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// Make a key that signs access tokens, in a new file that only its owner may read.
+    Generate {
+        /// The file; it must not exist.
+        path: PathBuf,
+    },
+}
+
+/// Why a command failed.
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// What to tell the operator.
+    pub sentences: Vec<String>,
+}
+
+impl Failure {
+    /// Called or set up wrongly.
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Self { code: 2, sentences: vec![sentence.into()] }
+    }
+
+    /// Could not do its work.
+    pub fn failed(sentence: impl Into<String>) -> Self {
+        Self { code: 1, sentences: vec![sentence.into()] }
+    }
+}
+
+impl From<Vec<String>> for Failure {
+    fn from(sentences: Vec<String>) -> Self {
+        Self { code: 2, sentences }
+    }
+}
+
+impl From<db::Error> for Failure {
+    fn from(error: db::Error) -> Self {
+        Self::failed(match error {
+            db::Error::Unavailable(cause) => format!("The database cannot be used: {}.", cause.trim_end_matches('.')),
+            other => format!("The database refused: {other}."),
+        })
+    }
+}
+
+/// Runs a command.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve => serve::run(),
+        Command::Migrate { down } => migrate(down),
+        Command::Token(arguments) => token::run(arguments),
+        Command::Member(arguments) => token::member(arguments),
+        Command::Keys(KeysCommand::Generate { path }) => keys::generate(&path),
+        Command::Config => {
+            print_variables();
+            Ok(())
+        }
+    }
+}
+
+fn migrate(down: bool) -> Result<(), Failure> {
+    let config = Config::from_environment()?;
+    let url = &config.database.url;
+    let names = if down { db::migrate::down(url)? } else { db::migrate::up(url)? };
+    let verb = if down { "Took back" } else { "Applied" };
+    for name in &names {
+        eprintln!("{verb} migration {name}.");
+    }
+    if names.is_empty() {
+        eprintln!("The schema is up to date.");
+    }
+    Ok(())
+}
+
+fn print_variables() {
+    for variable in VARIABLES {
+        println!("{}={}\n    {}", variable.name, variable.default, variable.meaning);
+    }
+}
+
+/// Sends log lines to standard error, as configured.
+fn start_log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(&config.log_filter);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process, as in tests, is refused, and the first one stays.
+    let _ = match config.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Text => builder.try_init(),
+    };
+}
+
+/// Runs a command that waits for the database.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    actix_web::rt::System::new().block_on(work)
+}

@@ -1,0 +1,16 @@
+//! Extractors and responders: how requests become values and values become answers, the same way in every resource.
+
+pub mod etag;
+pub mod json;
+pub mod page;
+pub mod patch;
+pub mod path;
+pub mod query;
+pub mod text;
+
+pub use etag::{IfMatch, Single};
+pub use json::Json;
+pub use page::{Collection, Cursor, Paging};
+pub use patch::Patch;
+pub use path::Path;
+pub use query::Query;

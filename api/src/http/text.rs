@@ -1,0 +1,98 @@
+//! Checks of text that several resources share, and the schemas of the texts that lists hold.
+
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
+
+/// One line: no control characters.
+pub const LINE: &str = r"^[^\u0000-\u001f\u007f]*$";
+/// Kebab-case.
+pub const SLUG: &str = "^[a-z0-9]+(-[a-z0-9]+)*$";
+
+/// Whether text is a slug: kebab-case of at most 80 characters.
+#[must_use]
+pub fn is_slug(text: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    text.len() <= 80 && text.split('-').all(part)
+}
+
+/// Defines the schema of a text that lists hold.
+macro_rules! text {
+    ($(#[doc = $doc:literal])+ $name:ident, $least:literal to $most:literal, $pattern:expr, $example:literal) => {
+        $(#[doc = $doc])+
+        pub struct $name;
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::http::text::text_schema(concat!($($doc),+), $least, $most, $pattern, $example).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($name))
+            }
+        }
+    };
+}
+
+pub(crate) use text;
+
+pub(crate) fn text_schema(doc: &str, least: usize, most: usize, pattern: &str, example: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .description(Some(doc.trim()))
+        .min_length(Some(least))
+        .max_length(Some(most))
+        .pattern(Some(pattern))
+        .examples([example])
+        .build()
+}
+
+text! {
+    /// Spelling of an organisation's name.
+    Spelling, 1 to 200, LINE, "Hackney Council"
+}
+text! {
+    /// Internet domain, as it stands behind the @ of an address.
+    Domain, 3 to 253, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$", "hackney.gov.uk"
+}
+text! {
+    /// Code under which others know an organisation: list and code, with a colon between.
+    IdentifierKey, 4 to 90, r"^[A-Z]{2,3}(-[A-Z0-9]{1,12})?:[^\u0000-\u0020\u007f]{1,64}$", "GB-LAC:E09000012"
+}
+text! {
+    /// Id or slug of an organisation.
+    OrganisationKey, 1 to 80, SLUG, "london-borough-of-hackney"
+}
+text! {
+    /// Region of the United Kingdom.
+    Region, 1 to 80, LINE, "London"
+}
+text! {
+    /// Category, in kebab-case; those of publiccode.yml where one fits.
+    Category, 1 to 80, SLUG, "waste-management"
+}
+text! {
+    /// Where software runs: `web`, `windows`, `linux` and so on.
+    Platform, 1 to 40, r"^[^\u0000-\u001f\u007f]*$", "web"
+}
+text! {
+    /// One thing that a product does.
+    Feature, 1 to 200, LINE, "Reminds residents of their bin day"
+}
+text! {
+    /// Standard that a product follows.
+    Standard, 1 to 120, LINE, "WCAG 2.2"
+}
+text! {
+    /// Code of the Local Government Services List.
+    ServiceCode, 1 to 5, "^[0-9]{1,5}$", "524"
+}
+text! {
+    /// Code of the Common Procurement Vocabulary, with or without its check digit.
+    CpvCode, 8 to 10, "^[0-9]{8}(-[0-9])?$", "48000000-8"
+}
+text! {
+    /// SPDX licence expression.
+    Licence, 1 to 200, r"^[A-Za-z0-9.+() -]+$", "MIT"
+}

@@ -1,0 +1,12 @@
+//! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
+
+pub mod organisations;
+pub mod products;
+
+use crate::routes::Routes;
+
+/// Every operation.
+#[must_use]
+pub fn routes() -> Routes {
+    organisations::routes().merge(products::routes())
+}

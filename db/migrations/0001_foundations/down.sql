@@ -1,0 +1,16 @@
+drop table source_records;
+drop table audit_events;
+drop table platform_roles;
+drop table users;
+drop function free_slug(text, text);
+drop function claim_slug();
+drop table slugs;
+drop function refuse_change();
+drop function raise_version();
+drop text search configuration catalogue_exact;
+drop text search configuration catalogue;
+drop function slugify(text);
+drop function alias_key(text);
+drop function fold(text);
+drop extension pg_trgm;
+drop extension unaccent;

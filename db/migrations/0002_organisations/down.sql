@@ -1,0 +1,13 @@
+drop function sees_as_member(uuid, uuid);
+drop function organisation_successors(uuid);
+drop function organisation_successor_ids(uuid);
+drop function organisation_replaced_by(uuid);
+drop function organisation_identifier_list(uuid);
+drop function organisation_ref(uuid);
+drop table memberships;
+drop table organisation_replacements;
+drop table organisation_identifiers;
+drop table organisations;
+drop function refuse_parent_cycle();
+drop function refuse_replacement_cycle();
+drop function alias_keys(text, text[]);

@@ -1,0 +1,15 @@
+drop function catalogue_query(text);
+drop function visible_comment_count(uuid);
+drop function citing_organisation_count(uuid);
+drop function citation_count(uuid);
+drop table comments;
+drop table citations;
+drop table publiccode_categories;
+drop table lgsl_services;
+drop table product_updates;
+drop table product_versions;
+drop function keep_product_version();
+drop table products;
+drop function refuse_silent_step_back();
+drop function phase_rank(text);
+drop function product_document(text, text, text, text[]);

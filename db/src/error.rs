@@ -1,0 +1,146 @@
+//! What can go wrong with the database, in the words of the resources.
+//!
+//! A constraint that a caller can break has a name, and [`broken`] says what breaking it means. One that is not
+//! there is a fault of ours and becomes [`Error::Internal`].
+
+use std::borrow::Cow;
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+
+/// One thing that is wrong with what a caller sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) to the value at fault; empty for the whole body.
+    pub pointer: Cow<'static, str>,
+    /// Stable word for programs.
+    pub code: Cow<'static, str>,
+    /// Sentence for people: what is wrong and what would be right.
+    pub detail: Cow<'static, str>,
+}
+
+impl Fault {
+    /// A fault at `pointer`.
+    pub fn new(
+        pointer: impl Into<Cow<'static, str>>,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+    }
+}
+
+/// Why an operation on the database did not happen. Nothing of it was kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// There is no such row, or the viewer may not see it.
+    #[error("not found")]
+    NotFound,
+    /// What was sent cannot be stored, whatever the state of the database.
+    #[error("invalid: {0:?}")]
+    Invalid(Vec<Fault>),
+    /// What was sent contradicts what is stored.
+    #[error("conflict: {0:?}")]
+    Conflict(Vec<Fault>),
+    /// The database is away, full or too slow; trying again later may work.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Two transactions were in each other's way; trying again at once may work.
+    #[error("contention: {0}")]
+    Contention(String),
+    /// The connection broke; nothing was committed by a read.
+    #[error("connection lost: {0}")]
+    Disconnected(String),
+    /// A fault of ours.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// A single fault of the input.
+    pub fn invalid(
+        pointer: impl Into<Cow<'static, str>>,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::Invalid(vec![Fault::new(pointer, code, detail)])
+    }
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::NotFound => Self::NotFound,
+            DieselError::DatabaseError(kind, info) => from_database(kind, info.as_ref()),
+            DieselError::BrokenTransactionManager => Self::Disconnected(error.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+fn from_database(kind: DatabaseErrorKind, info: &(dyn DatabaseErrorInformation + Send + Sync)) -> Error {
+    let message = info.message().to_owned();
+    match kind {
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Error::Disconnected(message),
+        DatabaseErrorKind::SerializationFailure => Error::Contention(message),
+        DatabaseErrorKind::ReadOnlyTransaction => Error::Unavailable(message),
+        _ => info.constraint_name().and_then(|name| broken(name, kind)).unwrap_or_else(|| from_message(message)),
+    }
+}
+
+/// Diesel keeps no SQLSTATE for these, so the message has to tell them apart (`lc_messages` is set to C).
+fn from_message(message: String) -> Error {
+    const AWAY: [&str; 9] = [
+        "canceling statement due to",
+        "terminating connection",
+        "the database system is",
+        "could not extend file",
+        "could not write",
+        "No space left",
+        "out of memory",
+        "out of shared memory",
+        "remaining connection slots",
+    ];
+    if message.starts_with("deadlock detected") {
+        Error::Contention(message)
+    } else if AWAY.iter().any(|words| message.contains(words)) {
+        Error::Unavailable(message)
+    } else if message.starts_with("invalid byte sequence") || message.starts_with("unsupported Unicode escape") {
+        Error::invalid("", "unstorable_text", "holds a character that cannot be stored, such as NUL")
+    } else {
+        Error::Internal(message)
+    }
+}
+
+/// What breaking a constraint means to the caller.
+fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
+    let conflict = |pointer: &'static str, code: &'static str, detail: &'static str| {
+        Some(Error::Conflict(vec![Fault::new(pointer, code, detail)]))
+    };
+    let invalid =
+        |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
+    match constraint {
+        "slugs_pkey" | "organisations_slug_key" | "products_slug_key" => {
+            conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
+        }
+        "organisation_identifiers_pkey" => conflict(
+            "/identifiers",
+            "identifier_taken",
+            "Another organisation holds one of these identifiers; look it up with ?identifier= and change that one.",
+        ),
+        "organisation_replacements_acyclic" | "organisation_replacements_not_self" => {
+            conflict("/replacedBy", "cycle", "An organisation cannot, directly or through others, replace itself.")
+        }
+        "organisations_parent_acyclic" | "organisations_parent_not_self" => {
+            conflict("/parent", "cycle", "An organisation cannot, directly or through others, be its own parent.")
+        }
+        "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
+        "products_step_back_has_reason" => {
+            invalid("/phaseReason", "required", "must say why, because the phase moves backwards")
+        }
+        "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
+        _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
+            conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,17 @@
+//! SQL functions of the migrations, as Diesel sees them; each is described where it is made.
+
+use diesel::define_sql_function;
+use diesel::sql_types::{Array, Nullable, Text, Uuid};
+
+define_sql_function! { fn lower(text: Text) -> Text; }
+define_sql_function! { fn fold(text: Text) -> Text; }
+define_sql_function! { fn free_slug(kind: Text, wanted: Text) -> Text; }
+define_sql_function! { fn alias_keys(name: Text, aliases: Array<Nullable<Text>>) -> Array<Nullable<Text>>; }
+define_sql_function! { fn organisation_ref(organisation: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn organisation_identifier_list(organisation: Uuid) -> Jsonb; }
+define_sql_function! { fn organisation_replaced_by(organisation: Uuid) -> Jsonb; }
+define_sql_function! { fn organisation_successors(organisation: Uuid) -> Jsonb; }
+define_sql_function! { fn sees_as_member(viewer: Nullable<Uuid>, organisation: Uuid) -> Bool; }
+define_sql_function! { fn citation_count(product: Uuid) -> BigInt; }
+define_sql_function! { fn citing_organisation_count(product: Uuid) -> BigInt; }
+define_sql_function! { fn visible_comment_count(product: Uuid) -> BigInt; }

@@ -1,0 +1,32 @@
+//! Everything that speaks to PostgreSQL, and nothing that speaks HTTP.
+//!
+//! One file (or folder) a resource: its rows, its queries, its rules. Reads take a [`Conn`] and the [`Viewer`]
+//! first; writes take a [`Tx`], which exists only inside a transaction and knows who acts. [`Db`] is the one way to
+//! either.
+
+#[path = "../../schema.rs"]
+mod schema;
+
+pub mod error;
+mod functions;
+pub mod migrate;
+pub mod organisations;
+pub mod page;
+pub mod people;
+pub mod pool;
+pub mod products;
+pub mod reference;
+pub mod search;
+pub mod sources;
+pub mod tx;
+pub mod types;
+mod vocabulary;
+
+pub use error::{Error, Fault};
+pub use page::Page;
+pub use people::{PlatformRole, Role, Roles, Viewer};
+pub use pool::{Db, Settings};
+pub use tx::{Actor, Conn, Tx};
+
+/// What a database operation answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,552 @@
+//! Organisations: who uses, builds, supplies, signs and complies.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::{exists, sql};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::functions::{
+    alias_keys, fold, organisation_identifier_list, organisation_ref, organisation_replaced_by,
+    organisation_successors, sees_as_member,
+};
+use crate::people::Viewer;
+use crate::schema::{organisation_identifiers, organisation_replacements, organisations, slugs};
+use crate::tx::{Conn, Tx};
+use crate::types::{Json, Texts};
+use crate::vocabulary::vocabulary;
+use crate::{Error, Fault, Page, Result, functions};
+
+vocabulary! {
+    /// What sort of body an organisation is. `local_authority`: a council. `regional_body`: the GLA, its functional
+    /// bodies and the like. `nhs`: a trust or other NHS body. `central_government`: a department or agency.
+    /// `utility`: a utility or network operator. `supplier`: sells or maintains products. `community`: everybody else.
+    OrganisationKind, "local_authority" {
+        /// A council.
+        LocalAuthority = "local_authority",
+        /// The GLA, its functional bodies and the like.
+        RegionalBody = "regional_body",
+        /// A trust or other NHS body.
+        Nhs = "nhs",
+        /// A department or agency.
+        CentralGovernment = "central_government",
+        /// A utility or network operator.
+        Utility = "utility",
+        /// Sells or maintains products.
+        Supplier = "supplier",
+        /// Everybody else.
+        Community = "community",
+    }
+}
+
+impl OrganisationKind {
+    /// Whether it is part of the public sector, whose people may write about any product.
+    #[must_use]
+    pub fn is_public_body(self) -> bool {
+        matches!(self, Self::LocalAuthority | Self::RegionalBody | Self::Nhs | Self::CentralGovernment)
+    }
+}
+
+/// A code under which others know an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Identifier {
+    /// List the code is from.
+    pub scheme: String,
+    /// The code.
+    pub id: String,
+}
+
+/// How another record names an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its id.
+    pub id: Uuid,
+    /// Its present slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A row of `organisations`, without what only searches use.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = organisations)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct OrganisationRow {
+    pub id: Uuid,
+    pub version: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub slug: String,
+    pub kind: OrganisationKind,
+    pub name: String,
+    pub aliases: Texts,
+    pub website: Option<String>,
+    pub region: Option<String>,
+    pub starts_on: Option<NaiveDate>,
+    pub ends_on: Option<NaiveDate>,
+    pub member_since: Option<NaiveDate>,
+    pub email_domains: Texts,
+}
+
+/// An organisation as one viewer may see it.
+#[derive(Debug, Clone, Queryable)]
+pub struct Organisation {
+    /// Its own columns; `email_domains` is empty unless `seen_by_member`.
+    pub row: OrganisationRow,
+    /// The body it is part of.
+    pub parent: Option<Json<Reference>>,
+    /// Its codes.
+    pub identifiers: Json<Vec<Identifier>>,
+    /// The bodies that took over from it.
+    pub replaced_by: Json<Vec<Reference>>,
+    /// The bodies that stand today for one that was replaced.
+    pub successors: Json<Vec<Reference>>,
+    /// Whether the viewer sees what its members see.
+    pub seen_by_member: bool,
+}
+
+/// What a writer may set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct OrganisationState {
+    pub slug: String,
+    pub kind: OrganisationKind,
+    pub name: String,
+    pub aliases: Vec<String>,
+    pub identifiers: Vec<Identifier>,
+    pub website: Option<String>,
+    pub region: Option<String>,
+    pub parent_id: Option<Uuid>,
+    pub starts_on: Option<NaiveDate>,
+    pub ends_on: Option<NaiveDate>,
+    pub replaced_by: Vec<Uuid>,
+    pub member_since: Option<NaiveDate>,
+    pub email_domains: Vec<String>,
+}
+
+impl From<&Organisation> for OrganisationState {
+    fn from(organisation: &Organisation) -> Self {
+        let row = &organisation.row;
+        Self {
+            slug: row.slug.clone(),
+            kind: row.kind,
+            name: row.name.clone(),
+            aliases: row.aliases.0.clone(),
+            identifiers: organisation.identifiers.0.clone(),
+            website: row.website.clone(),
+            region: row.region.clone(),
+            parent_id: organisation.parent.as_ref().map(|parent| parent.0.id),
+            starts_on: row.starts_on,
+            ends_on: row.ends_on,
+            replaced_by: organisation.replaced_by.0.iter().map(|reference| reference.id).collect(),
+            member_since: row.member_since,
+            email_domains: row.email_domains.0.clone(),
+        }
+    }
+}
+
+impl OrganisationState {
+    /// Puts what has no order into one, without repetition, so that equal states compare equal.
+    pub fn tidy(&mut self) {
+        self.identifiers.sort();
+        self.identifiers.dedup();
+        self.replaced_by.sort();
+        self.replaced_by.dedup();
+        let mut seen = std::collections::HashSet::new();
+        self.aliases.retain(|alias| seen.insert(alias.clone()));
+        self.email_domains.sort();
+        self.email_domains.dedup();
+    }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = organisations, treat_none_as_null = true)]
+struct Columns<'a> {
+    slug: &'a str,
+    kind: OrganisationKind,
+    name: &'a str,
+    aliases: Texts,
+    website: Option<&'a str>,
+    region: Option<&'a str>,
+    parent_id: Option<Uuid>,
+    starts_on: Option<NaiveDate>,
+    ends_on: Option<NaiveDate>,
+    member_since: Option<NaiveDate>,
+    email_domains: Texts,
+}
+
+impl<'a> From<&'a OrganisationState> for Columns<'a> {
+    fn from(state: &'a OrganisationState) -> Self {
+        Self {
+            slug: &state.slug,
+            kind: state.kind,
+            name: &state.name,
+            aliases: Texts(state.aliases.clone()),
+            website: state.website.as_deref(),
+            region: state.region.as_deref(),
+            parent_id: state.parent_id,
+            starts_on: state.starts_on,
+            ends_on: state.ends_on,
+            member_since: state.member_since,
+            email_domains: Texts(state.email_domains.clone()),
+        }
+    }
+}
+
+/// How a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// By name, as people would look it up.
+    Name,
+    /// Latest change first.
+    Updated,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// In a list by name: the folded name and the id.
+    Name(String, Uuid),
+    /// In a list by change.
+    Updated(DateTime<Utc>, Uuid),
+}
+
+/// Which organisations; several values of one field mean any of them, different fields all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Any of these codes.
+    pub identifiers: Vec<Identifier>,
+    /// Any of these spellings, of the name or an alias.
+    pub aliases: Vec<String>,
+    /// Any of these kinds.
+    pub kinds: Vec<OrganisationKind>,
+    /// Any of these regions.
+    pub regions: Vec<String>,
+    /// Existing today, or not any more.
+    pub active: Option<bool>,
+    /// Part of this one: id or slug.
+    pub parent: Option<Key>,
+    /// Words or the beginning of a word in the name, or something like it.
+    pub q: Option<String>,
+    /// Instead of one that was replaced, those that stand for it today.
+    pub follow_replacements: bool,
+}
+
+/// An id, or a slug.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Key {
+    /// The id.
+    Id(Uuid),
+    /// A slug, present or earlier.
+    Slug(String),
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Slug(slug) => slug.fmt(f),
+        }
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id)
+    }
+}
+
+type Boxed<'a> = organisations::BoxedQuery<'a, Pg, organisations::SqlType>;
+
+/// The organisation, by id or by any slug it ever had.
+pub fn find(conn: &mut Conn<'_>, viewer: Viewer, key: &Key) -> Result<Organisation> {
+    let id = id_of(conn, key)?;
+    let query = organisations::table.filter(organisations::id.eq(id)).into_boxed();
+    select(conn, viewer, query)?.pop().ok_or(Error::NotFound)
+}
+
+/// The id behind a key. A slug keeps its meaning when its holder takes another.
+pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
+    match key {
+        Key::Id(id) => Ok(*id),
+        Key::Slug(slug) => slug_holder(conn, "organisations", slug),
+    }
+}
+
+pub(crate) fn slug_holder(conn: &mut Conn<'_>, kind: &str, slug: &str) -> Result<Uuid> {
+    Ok(slugs::table.find((kind, slug)).select(slugs::object_id).first(conn.pg)?)
+}
+
+/// One page of those that match.
+pub fn list(
+    conn: &mut Conn<'_>,
+    viewer: Viewer,
+    filter: &Filter,
+    sort: Sort,
+    after: Option<&Position>,
+    limit: usize,
+) -> Result<Page<Organisation, Position>> {
+    let mut query = filtered(conn, filter)?;
+    query = match sort {
+        Sort::Name => query.order((fold(organisations::name).asc(), organisations::id.asc())),
+        Sort::Updated => query.order((organisations::updated_at.desc(), organisations::id.desc())),
+    };
+    query = match after {
+        None => query,
+        Some(Position::Name(name, id)) => query
+            .filter(fold(organisations::name).ge(name.clone()))
+            .filter(fold(organisations::name).gt(name.clone()).or(organisations::id.gt(*id))),
+        Some(Position::Updated(at, id)) => query
+            .filter(organisations::updated_at.le(*at))
+            .filter(organisations::updated_at.lt(*at).or(organisations::id.lt(*id))),
+    };
+    let rows = select(conn, viewer, query.limit(to_limit(limit)))?;
+    let folded = match (sort, rows.get(limit.saturating_sub(1))) {
+        (Sort::Name, Some(last)) => folded(conn, &last.row.name)?,
+        _ => String::new(),
+    };
+    Ok(Page::cut(rows, limit, |last| match sort {
+        Sort::Name => Position::Name(folded, last.row.id),
+        Sort::Updated => Position::Updated(last.row.updated_at, last.row.id),
+    }))
+}
+
+/// How many match.
+pub fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
+    Ok(filtered(conn, filter)?.count().get_result(conn.pg)?)
+}
+
+fn filtered<'a>(conn: &mut Conn<'_>, filter: &Filter) -> Result<Boxed<'a>> {
+    let mut query = organisations::table.into_boxed();
+    if !filter.identifiers.is_empty() {
+        query = query.filter(organisations::id.eq_any(with_identifiers(&filter.identifiers)));
+    }
+    if !filter.aliases.is_empty() {
+        let mut any: Box<dyn BoxableExpression<organisations::table, Pg, SqlType = Bool>> =
+            Box::new(false.into_sql::<Bool>());
+        for alias in &filter.aliases {
+            any = Box::new(any.or(organisations::alias_keys.contains(alias_keys(alias.clone(), Texts::default()))));
+        }
+        query = query.filter(any);
+    }
+    if !filter.kinds.is_empty() {
+        query = query.filter(organisations::kind.eq_any(filter.kinds.clone()));
+    }
+    if !filter.regions.is_empty() {
+        query = query.filter(organisations::region.eq_any(filter.regions.clone()));
+    }
+    if let Some(active) = filter.active {
+        let ended = organisations::ends_on.is_not_null().and(organisations::ends_on.assume_not_null().lt(today()));
+        query = if active { query.filter(diesel::dsl::not(ended)) } else { query.filter(ended) };
+    }
+    if let Some(parent) = &filter.parent {
+        // A parent that is not there has no children: an empty list, as for any other filter.
+        let id = id_of(conn, parent).map(Some).or_else(|error| match error {
+            Error::NotFound => Ok(None),
+            other => Err(other),
+        })?;
+        query = match id {
+            Some(id) => query.filter(organisations::parent_id.eq(id)),
+            None => query.filter(false.into_sql::<Bool>()),
+        };
+    }
+    if let Some(q) = &filter.q {
+        query = query.filter(looks_like(organisations::name, organisations::alias_keys, q.clone()));
+    }
+    if filter.follow_replacements {
+        let ids: Vec<Uuid> = query.select(organisations::id).limit(1000).load(conn.pg)?;
+        let standing = sql::<Bool>("id in (select organisation_successor_ids(o) from unnest(")
+            .bind::<Array<SqlUuid>, _>(ids)
+            .sql(") as o)");
+        query = organisations::table.filter(standing).into_boxed();
+    }
+    Ok(query)
+}
+
+fn with_identifiers<'a>(identifiers: &[Identifier]) -> organisation_identifiers::BoxedQuery<'a, Pg, SqlUuid> {
+    let none = organisation_identifiers::table
+        .select(organisation_identifiers::organisation_id)
+        .filter(false.into_sql::<Bool>())
+        .into_boxed();
+    identifiers.iter().fold(none, |query, identifier| {
+        query.or_filter(
+            organisation_identifiers::scheme
+                .eq(identifier.scheme.clone())
+                .and(organisation_identifiers::identifier.eq(identifier.id.clone())),
+        )
+    })
+}
+
+fn select(conn: &mut Conn<'_>, viewer: Viewer, query: Boxed<'_>) -> Result<Vec<Organisation>> {
+    let mut found: Vec<Organisation> = query
+        .select((
+            OrganisationRow::as_select(),
+            organisation_ref(organisations::parent_id),
+            organisation_identifier_list(organisations::id),
+            organisation_replaced_by(organisations::id),
+            organisation_successors(organisations::id),
+            sees_as_member(viewer.user_id(), organisations::id),
+        ))
+        .load(conn.pg)?;
+    for organisation in &mut found {
+        organisation.seen_by_member |= viewer == Viewer::Operator;
+        if !organisation.seen_by_member {
+            organisation.row.email_domains.0.clear();
+        }
+    }
+    Ok(found)
+}
+
+/// The organisation with its row locked for the rest of the transaction, whole, whoever writes.
+pub fn lock(tx: &mut Tx<'_>, key: &Key) -> Result<Organisation> {
+    let id = id_of(&mut tx.conn(), key)?;
+    organisations::table.find(id).select(organisations::id).for_update().first::<Uuid>(tx.pg)?;
+    find(&mut tx.conn(), Viewer::Operator, &Key::Id(id))
+}
+
+/// A slug for a name, free now and, within this transaction, later.
+pub fn free_slug(tx: &mut Tx<'_>, name: &str) -> Result<String> {
+    Ok(diesel::select(functions::free_slug("organisations", name)).get_result(tx.pg)?)
+}
+
+/// Adds an organisation.
+pub fn create(tx: &mut Tx<'_>, id: Uuid, state: &OrganisationState) -> Result<Organisation> {
+    diesel::insert_into(organisations::table)
+        .values((organisations::id.eq(id), Columns::from(state)))
+        .execute(tx.pg)?;
+    put_identifiers(tx, id, &state.identifiers)?;
+    put_replacements(tx, id, &state.replaced_by)?;
+    tx.audit("organisations", id, None, Some(state))?;
+    find(&mut tx.conn(), Viewer::Operator, &Key::Id(id))
+}
+
+/// Brings a locked organisation into another state. When it is in that state already nothing is written.
+pub fn update(tx: &mut Tx<'_>, current: &Organisation, state: &OrganisationState) -> Result<Organisation> {
+    let id = current.row.id;
+    let before = OrganisationState::from(current);
+    if before == *state {
+        return Ok(current.clone());
+    }
+    diesel::update(organisations::table.find(id)).set(Columns::from(state)).execute(tx.pg)?;
+    if before.identifiers != state.identifiers {
+        put_identifiers(tx, id, &state.identifiers)?;
+    }
+    if before.replaced_by != state.replaced_by {
+        put_replacements(tx, id, &state.replaced_by)?;
+    }
+    tx.audit("organisations", id, Some(&before), Some(state))?;
+    find(&mut tx.conn(), Viewer::Operator, &Key::Id(id))
+}
+
+/// Removes a locked organisation that nothing refers to.
+pub fn delete(tx: &mut Tx<'_>, current: &Organisation) -> Result<()> {
+    diesel::delete(organisations::table.find(current.row.id)).execute(tx.pg)?;
+    tx.audit("organisations", current.row.id, Some(&OrganisationState::from(current)), None)
+}
+
+fn put_identifiers(tx: &mut Tx<'_>, id: Uuid, identifiers: &[Identifier]) -> Result<()> {
+    use organisation_identifiers::dsl;
+    diesel::delete(dsl::organisation_identifiers.filter(dsl::organisation_id.eq(id))).execute(tx.pg)?;
+    let rows: Vec<_> = identifiers
+        .iter()
+        .map(|identifier| {
+            (dsl::scheme.eq(&identifier.scheme), dsl::identifier.eq(&identifier.id), dsl::organisation_id.eq(id))
+        })
+        .collect();
+    diesel::insert_into(dsl::organisation_identifiers).values(rows).execute(tx.pg)?;
+    Ok(())
+}
+
+fn put_replacements(tx: &mut Tx<'_>, id: Uuid, replaced_by: &[Uuid]) -> Result<()> {
+    use organisation_replacements::dsl;
+    diesel::delete(dsl::organisation_replacements.filter(dsl::organisation_id.eq(id))).execute(tx.pg)?;
+    let rows: Vec<_> =
+        replaced_by.iter().map(|other| (dsl::organisation_id.eq(id), dsl::replaced_by_id.eq(other))).collect();
+    diesel::insert_into(dsl::organisation_replacements).values(rows).execute(tx.pg)?;
+    Ok(())
+}
+
+/// The ids behind references in a body; one fault at its pointer for each that leads nowhere.
+pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid>> {
+    let mut ids = Vec::with_capacity(references.len());
+    let mut faults = Vec::new();
+    for (pointer, key) in references {
+        let found = id_of(&mut tx.conn(), key).and_then(|id| {
+            let there: bool = diesel::select(exists(organisations::table.find(id))).get_result(tx.pg)?;
+            if there { Ok(id) } else { Err(Error::NotFound) }
+        });
+        match found {
+            Ok(id) => ids.push(id),
+            Err(Error::NotFound) => faults.push(Fault::new(
+                pointer.clone(),
+                "unknown_organisation",
+                "names no organisation: give the id or the slug of one that is in the catalogue",
+            )),
+            Err(other) => return Err(other),
+        }
+    }
+    if faults.is_empty() { Ok(ids) } else { Err(Error::Invalid(faults)) }
+}
+
+/// Those that go by a spelling today: an organisation that was replaced gives way to its successors.
+pub fn by_spelling(conn: &mut Conn<'_>, spelling: &str) -> Result<Vec<Reference>> {
+    let found = organisations::table
+        .filter(organisations::alias_keys.contains(alias_keys(spelling, Texts::default())))
+        .select(organisation_ref(organisations::id.nullable()))
+        .limit(20)
+        .load::<Option<Json<Reference>>>(conn.pg)?;
+    let mut references: Vec<Reference> = found.into_iter().flatten().map(|json| json.0).collect();
+    if references.len() == 1 {
+        let ids: Vec<Uuid> = references.iter().map(|reference| reference.id).collect();
+        let successors: Json<Vec<Reference>> =
+            diesel::select(organisation_successors(ids.first().copied().unwrap_or_default())).get_result(conn.pg)?;
+        if !successors.0.is_empty() {
+            references = successors.0;
+        }
+    }
+    Ok(references)
+}
+
+/// The organisation with a code.
+pub fn by_identifier(conn: &mut Conn<'_>, identifier: &Identifier) -> Result<Option<Uuid>> {
+    Ok(organisation_identifiers::table
+        .find((&identifier.scheme, &identifier.id))
+        .select(organisation_identifiers::organisation_id)
+        .first(conn.pg)
+        .optional()?)
+}
+
+pub(crate) fn folded(conn: &mut Conn<'_>, text: &str) -> Result<String> {
+    Ok(diesel::select(fold(text)).get_result(conn.pg)?)
+}
+
+/// One more row than asked for tells whether there are more.
+pub(crate) fn to_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
+}
+
+pub(crate) fn today() -> diesel::expression::SqlLiteral<diesel::sql_types::Date> {
+    sql("current_date")
+}
+
+/// The folded name or an alias contains the words, or the name is much like them.
+fn looks_like(
+    name: organisations::name,
+    keys: organisations::alias_keys,
+    q: String,
+) -> Box<dyn BoxableExpression<organisations::table, Pg, SqlType = Bool>> {
+    let _ = (name, keys);
+    Box::new(
+        sql::<Bool>("(fold(name) like '%' || replace(replace(replace(fold(")
+            .bind::<Text, _>(q.clone())
+            .sql("), '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%' or fold(name) %> fold(")
+            .bind::<Text, _>(q.clone())
+            .sql(") or alias_keys @> array[alias_key(")
+            .bind::<Text, _>(q)
+            .sql(")])"),
+    )
+}

@@ -1,0 +1,231 @@
+//! People, their memberships and roles, and who is looking.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::functions::lower;
+use crate::organisations::OrganisationKind;
+use crate::schema::{memberships, organisations, platform_roles, users};
+use crate::tx::{Actor, Tx};
+use crate::vocabulary::vocabulary;
+use crate::{Error, Result};
+
+vocabulary! {
+    /// A person's role in an organisation; each may do what those before it may.
+    Role, "contributor" {
+        /// Sees what members see.
+        Viewer = "viewer",
+        /// Adds and changes records on the organisation's behalf.
+        Contributor = "contributor",
+        /// Curates the organisation's own records.
+        Steward = "steward",
+        /// Also decides who belongs to it.
+        Admin = "admin",
+    }
+}
+
+vocabulary! {
+    /// A role over the whole platform.
+    PlatformRole, "moderator" {
+        /// Curates the catalogue and judges what was flagged.
+        Moderator = "moderator",
+        /// May do everything.
+        PlatformAdmin = "platform_admin",
+    }
+}
+
+/// Who is looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewer {
+    /// Nobody we know.
+    Anonymous,
+    /// A person.
+    User(Uuid),
+    /// The operator's command line, which sees everything.
+    Operator,
+}
+
+impl Viewer {
+    /// The person, if it is one.
+    #[must_use]
+    pub fn user_id(self) -> Option<Uuid> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Anonymous | Self::Operator => None,
+        }
+    }
+}
+
+/// One membership, with what the rules ask of the organisation.
+#[derive(Debug, Clone, Queryable)]
+pub struct Membership {
+    /// Which organisation.
+    pub organisation_id: Uuid,
+    /// The role there.
+    pub role: Role,
+    /// What sort of organisation it is.
+    pub kind: OrganisationKind,
+}
+
+/// What an actor may do, as of one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Roles {
+    operator: bool,
+    platform: Vec<PlatformRole>,
+    memberships: Vec<Membership>,
+}
+
+impl Roles {
+    /// The operator's command line or a platform administrator.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.operator || self.platform.contains(&PlatformRole::PlatformAdmin)
+    }
+
+    /// A moderator, or more.
+    #[must_use]
+    pub fn moderates(&self) -> bool {
+        self.administers() || self.platform.contains(&PlatformRole::Moderator)
+    }
+
+    /// Whether the actor has at least `role` in an organisation.
+    #[must_use]
+    pub fn has(&self, organisation_id: Uuid, role: Role) -> bool {
+        self.memberships.iter().any(|m| m.organisation_id == organisation_id && m.role >= role)
+    }
+
+    /// The memberships with at least `role`.
+    pub fn with(&self, role: Role) -> impl Iterator<Item = &Membership> {
+        self.memberships.iter().filter(move |m| m.role >= role)
+    }
+
+    /// The organisation of somebody who belongs to just one.
+    #[must_use]
+    pub fn only_organisation(&self) -> Option<Uuid> {
+        match self.memberships.as_slice() {
+            [only] => Some(only.organisation_id),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn roles(pg: &mut PgConnection, actor: &Actor) -> Result<Roles> {
+    let Some(user_id) = actor.user_id else {
+        return Ok(Roles { operator: true, ..Roles::default() });
+    };
+    let platform =
+        platform_roles::table.filter(platform_roles::user_id.eq(user_id)).select(platform_roles::role).load(pg)?;
+    let mut memberships: Vec<Membership> = memberships::table
+        .inner_join(organisations::table)
+        .filter(memberships::user_id.eq(user_id))
+        .select((memberships::organisation_id, memberships::role, organisations::kind))
+        .order(memberships::organisation_id)
+        .load(pg)?;
+    if let Some(only) = actor.organisation_id {
+        memberships.retain(|m| m.organisation_id == only);
+    }
+    Ok(Roles { operator: false, platform, memberships })
+}
+
+/// A person, for audit.
+#[derive(serde::Serialize)]
+struct PersonState<'a> {
+    email: &'a str,
+    display_name: &'a str,
+}
+
+/// The person with an address, added when there is none.
+pub fn find_or_add(tx: &mut Tx<'_>, new_id: Uuid, email: &str, display_name: &str) -> Result<Uuid> {
+    let found: Option<Uuid> =
+        users::table.filter(lower(users::email).eq(lower(email))).select(users::id).first(tx.pg).optional()?;
+    found.map_or_else(|| add(tx, new_id, email, display_name), Ok)
+}
+
+/// [`find_or_add`], with the platform roles given, no fewer and no more.
+pub fn ensure(
+    tx: &mut Tx<'_>,
+    new_id: Uuid,
+    email: &str,
+    display_name: &str,
+    platform: &[PlatformRole],
+) -> Result<Uuid> {
+    let id = find_or_add(tx, new_id, email, display_name)?;
+    let held: Vec<PlatformRole> = platform_roles::table
+        .filter(platform_roles::user_id.eq(id))
+        .select(platform_roles::role)
+        .order(platform_roles::role)
+        .load(tx.pg)?;
+    let mut wanted = platform.to_vec();
+    wanted.sort_unstable();
+    if held != wanted {
+        diesel::delete(platform_roles::table.filter(platform_roles::user_id.eq(id))).execute(tx.pg)?;
+        let rows: Vec<_> =
+            wanted.iter().map(|role| (platform_roles::user_id.eq(id), platform_roles::role.eq(role))).collect();
+        diesel::insert_into(platform_roles::table).values(rows).execute(tx.pg)?;
+        tx.audit("platform_roles", id, Some(&PlatformRoles { held }), Some(&PlatformRoles { held: wanted }))?;
+    }
+    Ok(id)
+}
+
+/// Platform roles of a person, for audit.
+#[derive(serde::Serialize)]
+struct PlatformRoles {
+    held: Vec<PlatformRole>,
+}
+
+/// A membership, for audit.
+#[derive(serde::Serialize)]
+struct MembershipState {
+    organisation_id: Uuid,
+    role: Option<Role>,
+}
+
+fn add(tx: &mut Tx<'_>, id: Uuid, email: &str, display_name: &str) -> Result<Uuid> {
+    diesel::insert_into(users::table)
+        .values((users::id.eq(id), users::email.eq(email), users::display_name.eq(display_name)))
+        .execute(tx.pg)?;
+    tx.audit("users", id, None, Some(&PersonState { email, display_name }))?;
+    Ok(id)
+}
+
+/// Gives a person a role in an organisation, in place of the one they had there.
+pub fn set_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid, role: Role) -> Result<()> {
+    let held = membership(tx, user_id, organisation_id)?;
+    if held == Some(role) {
+        return Ok(());
+    }
+    diesel::insert_into(memberships::table)
+        .values((
+            memberships::user_id.eq(user_id),
+            memberships::organisation_id.eq(organisation_id),
+            memberships::role.eq(role),
+        ))
+        .on_conflict((memberships::user_id, memberships::organisation_id))
+        .do_update()
+        .set(memberships::role.eq(role))
+        .execute(tx.pg)?;
+    audit_membership(tx, user_id, organisation_id, held, Some(role))
+}
+
+/// Takes a person's role in an organisation away.
+pub fn remove_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid) -> Result<()> {
+    let held = membership(tx, user_id, organisation_id)?.ok_or(Error::NotFound)?;
+    diesel::delete(memberships::table.find((user_id, organisation_id))).execute(tx.pg)?;
+    audit_membership(tx, user_id, organisation_id, Some(held), None)
+}
+
+fn membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid) -> Result<Option<Role>> {
+    let held = memberships::table.find((user_id, organisation_id)).select(memberships::role).for_update();
+    Ok(held.first(tx.pg).optional()?)
+}
+
+fn audit_membership(
+    tx: &mut Tx<'_>,
+    user_id: Uuid,
+    organisation_id: Uuid,
+    before: Option<Role>,
+    after: Option<Role>,
+) -> Result<()> {
+    let state = |role: Option<Role>| MembershipState { organisation_id, role };
+    tx.audit("memberships", user_id, Some(&state(before)), Some(&state(after)))
+}

@@ -1,0 +1,158 @@
+//! Connections that read and transactions that write.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::people::{self, Roles};
+use crate::pool::Failure;
+use crate::schema::audit_events;
+use crate::{Error, Result};
+
+/// A connection that reads.
+pub struct Conn<'c> {
+    pub(crate) pg: &'c mut PgConnection,
+}
+
+impl<'c> Conn<'c> {
+    pub(crate) fn new(pg: &'c mut PgConnection) -> Self {
+        Self { pg }
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
+        Ok(self.pg.batch_execute(sql)?)
+    }
+}
+
+/// On whose behalf a transaction writes.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The person; `None` for the operator's command line, which may do anything.
+    pub user_id: Option<Uuid>,
+    /// The OAuth client that carries the request.
+    pub client_id: Option<String>,
+    /// The organisation the token was issued for; `None` when the person acts with all memberships.
+    pub organisation_id: Option<Uuid>,
+    /// `X-Request-Id`, or the name of the command.
+    pub request_id: String,
+    /// operationId.
+    pub operation: String,
+}
+
+impl Actor {
+    /// The operator's command line.
+    #[must_use]
+    pub fn operator(command: &str) -> Self {
+        Self {
+            user_id: None,
+            client_id: None,
+            organisation_id: None,
+            request_id: command.to_owned(),
+            operation: command.replace([' ', '-'], "_"),
+        }
+    }
+}
+
+/// An open transaction that knows who acts; made by [`crate::Db::write`] only.
+pub struct Tx<'c> {
+    pub(crate) pg: &'c mut PgConnection,
+    actor: &'c Actor,
+    roles: Roles,
+}
+
+impl Tx<'_> {
+    /// Runs `work` in a transaction.
+    pub(crate) fn run<T, E>(
+        pg: &mut PgConnection,
+        actor: &Actor,
+        work: &dyn Fn(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<Error> + Failure,
+    {
+        enum Outcome<E> {
+            Refused(E),
+            Failed(diesel::result::Error),
+        }
+        impl<E> From<diesel::result::Error> for Outcome<E> {
+            fn from(error: diesel::result::Error) -> Self {
+                Self::Failed(error)
+            }
+        }
+        pg.transaction(|pg| {
+            // Read anew in each transaction: taking a role away takes effect with the next write.
+            let roles = people::roles(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
+            work(&mut Tx { pg, actor, roles }).map_err(Outcome::Refused)
+        })
+        .map_err(|outcome| match outcome {
+            Outcome::Refused(error) => error,
+            Outcome::Failed(error) => Error::from(error).into(),
+        })
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        self.actor
+    }
+
+    /// What they may do, as of this transaction.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// The same transaction for reading.
+    pub fn conn(&mut self) -> Conn<'_> {
+        Conn { pg: self.pg }
+    }
+
+    /// The organisation on whose behalf this is written: the token's, or the only one the person belongs to.
+    #[must_use]
+    pub fn organisation_id(&self) -> Option<Uuid> {
+        self.actor.organisation_id.or_else(|| self.roles.only_organisation())
+    }
+
+    /// Leaves the audit row of a change. Only fields that differ are kept.
+    pub(crate) fn audit<T: Serialize>(
+        &mut self,
+        object_type: &str,
+        object_id: Uuid,
+        before: Option<&T>,
+        after: Option<&T>,
+    ) -> Result<()> {
+        let json = |state: Option<&T>| {
+            state.map(serde_json::to_value).transpose().map_err(|error| Error::Internal(error.to_string()))
+        };
+        let (before, after) = difference(json(before)?, json(after)?);
+        diesel::insert_into(audit_events::table)
+            .values((
+                audit_events::actor_id.eq(self.actor.user_id),
+                audit_events::client_id.eq(self.actor.client_id.as_deref()),
+                audit_events::organisation_id.eq(self.actor.organisation_id),
+                audit_events::request_id.eq(&self.actor.request_id),
+                audit_events::operation.eq(&self.actor.operation),
+                audit_events::object_type.eq(object_type),
+                audit_events::object_id.eq(object_id),
+                audit_events::before.eq(before),
+                audit_events::after.eq(after),
+            ))
+            .execute(self.pg)?;
+        Ok(())
+    }
+}
+
+fn difference(before: Option<Value>, after: Option<Value>) -> (Option<Value>, Option<Value>) {
+    match (before, after) {
+        (Some(Value::Object(before)), Some(Value::Object(after))) => {
+            let changed = |from: &Map<String, Value>, other: &Map<String, Value>| {
+                let fields = from.iter().filter(|(name, value)| other.get(*name) != Some(value));
+                Some(Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect()))
+            };
+            (changed(&before, &after), changed(&after, &before))
+        }
+        other => other,
+    }
+}

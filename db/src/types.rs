@@ -1,0 +1,55 @@
+//! Column types that Diesel has no Rust type for.
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{Array, Jsonb, Nullable, Text};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A `text[]` column. PostgreSQL would allow null elements and Diesel says so; ours have none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
+#[diesel(sql_type = Array<Nullable<Text>>)]
+#[serde(transparent)]
+pub struct Texts(pub Vec<String>);
+
+impl FromSql<Array<Nullable<Text>>, Pg> for Texts {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let elements = <Vec<Option<String>> as FromSql<Array<Nullable<Text>>, Pg>>::from_sql(value)?;
+        Ok(Self(elements.into_iter().flatten().collect()))
+    }
+}
+
+impl ToSql<Array<Nullable<Text>>, Pg> for Texts {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let elements: Vec<Option<&str>> = self.0.iter().map(|text| Some(text.as_str())).collect();
+        <Vec<Option<&str>> as ToSql<Array<Nullable<Text>>, Pg>>::to_sql(&elements, &mut out.reborrow())
+    }
+}
+
+impl From<Vec<String>> for Texts {
+    fn from(texts: Vec<String>) -> Self {
+        Self(texts)
+    }
+}
+
+/// A `jsonb` column of one known shape.
+#[derive(Debug, Clone, Default, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
+#[diesel(sql_type = Jsonb)]
+#[serde(transparent)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromSql<Jsonb, Pg> for Json<T> {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let json = <serde_json::Value as FromSql<Jsonb, Pg>>::from_sql(value)?;
+        Ok(Self(serde_json::from_value(json)?))
+    }
+}
+
+impl<T: Serialize + std::fmt::Debug> ToSql<Jsonb, Pg> for Json<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let json = serde_json::to_value(&self.0)?;
+        <serde_json::Value as ToSql<Jsonb, Pg>>::to_sql(&json, &mut out.reborrow())
+    }
+}

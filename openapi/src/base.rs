@@ -1,0 +1,83 @@
+//! What the document says before any operation: title, servers, tags, security, shared schemas.
+
+use std::collections::BTreeMap;
+
+use api::API_VERSION;
+use api::auth::SCOPES;
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, ToSchema};
+
+const DESCRIPTION: &str = "The shared record of what London's public services use, build, sign and comply with.
+
+Anyone may read the catalogue. Those who write send a bearer access token; each operation names the scope that it needs, and the roles of the person decide about the rest.
+
+- Collections come in pages: follow `Link: rel=\"next\"`, or send `nextCursor` back as `cursor`, until it is null.
+- Changes need `If-Match` with the `ETag` of what you read, so that nobody's change is lost unseen.
+- Errors are problem documents (RFC 9457) with every fault of the request at once.
+- Clients ignore fields that they do not know: new ones may come within a major version.";
+
+pub(crate) fn document() -> Value {
+    let scopes: BTreeMap<&str, &str> = SCOPES.iter().copied().collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "LOTI API",
+            "version": API_VERSION,
+            "summary": "What London's public services use, build, sign and comply with.",
+            "x-summary": "What London's public services use, build, sign and comply with.",
+            "x-api-id": "7d1f6c1e-3f7e-4f0b-9a53-2b7c6f4e9d10",
+            "x-audience": "external-public",
+            "description": DESCRIPTION,
+            "termsOfService": "https://api.loti.example/terms",
+            "contact": {
+                "name": "LOTI API developers",
+                "url": "https://api.loti.example/support",
+                "email": "api@loti.example",
+            },
+            "license": { "name": "MIT", "url": "https://opensource.org/licenses/MIT" },
+        },
+        "servers": [
+            { "url": "/v1", "description": "The service that this document was read from: production, staging or local.", "x-internal": false },
+        ],
+        "security": [{ "oauth2": [] }, { "bearer": [] }],
+        "tags": [
+            { "name": "organisations", "description": "Public bodies, utilities, suppliers and communities." },
+            { "name": "products", "description": "What organisations use, build or plan to build." },
+        ],
+        "paths": {},
+        "components": {
+            "securitySchemes": {
+                "oauth2": {
+                    "type": "oauth2",
+                    "description": "Machines: OAuth 2.0 client credentials give an access token (RFC 9068) of ten \
+                        minutes, made and checked as RFC8725 says.",
+                    "flows": { "clientCredentials": { "tokenUrl": "/oauth/token", "scopes": scopes } },
+                },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "People: a short-lived access token, made and checked as RFC8725 says. The scopes \
+                        are those of `oauth2`.",
+                },
+            },
+        },
+    })
+}
+
+/// Schemas of problems, which no operation names by itself.
+pub(crate) fn problem_schemas() -> Map<String, Value> {
+    let mut found = vec![(api::problem::ProblemDocument::name(), api::problem::ProblemDocument::schema())];
+    let mut more = Vec::new();
+    api::problem::ProblemDocument::schemas(&mut more);
+    found.extend(more.into_iter().map(|(name, schema)| (name.into(), schema)));
+    let mut schemas = Map::new();
+    for (name, schema) in found {
+        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        schema["additionalProperties"] = json!(false);
+        // `as = Problem` names references to it, not itself.
+        let name = if name == "ProblemDocument" { "Problem".to_owned() } else { name.into_owned() };
+        schemas.insert(name, schema);
+    }
+    schemas
+}

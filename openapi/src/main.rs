@@ -1,0 +1,5 @@
+//! Prints the document, as `make openapi` commits it.
+
+fn main() {
+    print!("{}", openapi::render());
+}
