@@ -134,9 +134,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             conflict("/parent", "cycle", "An organisation cannot, directly or through others, be its own parent.")
         }
         "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
-        "products_step_back_has_reason" => {
-            invalid("/phaseReason", "required", "must say why, because the phase moves backwards")
-        }
+        "products_step_back_has_reason" => conflict("/phaseReason", "required", "Say why: the phase moves backwards."),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

@@ -489,7 +489,7 @@ pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid
             Err(other) => return Err(other),
         }
     }
-    if faults.is_empty() { Ok(ids) } else { Err(Error::Invalid(faults)) }
+    if faults.is_empty() { Ok(ids) } else { Err(Error::Conflict(faults)) }
 }
 
 /// Those that go by a spelling today: an organisation that was replaced gives way to its successors.

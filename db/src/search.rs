@@ -63,11 +63,28 @@ pub fn search(
     limit: usize,
     facets: &[Facet],
 ) -> Result<Found> {
-    // The words decide the plan: a rare one wants the inverted index, a common one the index on freshness.
+    planned_for_words(conn, |conn| ranked(conn, q, filter, after, limit, facets))
+}
+
+/// The candidates as a filter, for a list of them in another order, and whether those are all that match.
+pub fn candidates_of(conn: &mut Conn<'_>, q: &str, filter: &Filter) -> Result<(Filter, bool)> {
+    let candidates = planned_for_words(conn, |conn| {
+        let as_of = now(conn)?;
+        candidates(conn, q, filter, as_of)
+    })?;
+    Ok((Filter { among: Some(candidates.ids), ..Filter::default() }, candidates.complete))
+}
+
+/// The words decide the plan: a rare one wants the inverted index, a common one the index on freshness.
+fn planned_for_words<T>(conn: &mut Conn<'_>, work: impl FnOnce(&mut Conn<'_>) -> Result<T>) -> Result<T> {
     conn.batch("set plan_cache_mode = force_custom_plan")?;
-    let found = ranked(conn, q, filter, after, limit, facets);
+    let outcome = work(conn);
     conn.batch("set plan_cache_mode = force_generic_plan")?;
-    found
+    outcome
+}
+
+fn now(conn: &mut Conn<'_>) -> Result<DateTime<Utc>> {
+    Ok(diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(conn.pg)?)
 }
 
 fn ranked(
@@ -80,7 +97,7 @@ fn ranked(
 ) -> Result<Found> {
     let as_of = match after {
         Some(position) => position.as_of,
-        None => diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(conn.pg)?,
+        None => now(conn)?,
     };
     let candidates = candidates(conn, q, filter, as_of)?;
     let mut scored = scores(conn, q, &candidates, as_of)?;

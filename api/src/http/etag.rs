@@ -98,7 +98,7 @@ pub struct IfMatchHeader {
         rename = "If-Match",
         required = true,
         max_length = 400,
-        pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#,
         example = "*"
     )]
     if_match: String,
@@ -114,7 +114,7 @@ pub struct OptionalIfMatchHeader {
         rename = "If-Match",
         required = false,
         max_length = 400,
-        pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#,
         example = "*"
     )]
     if_match: Option<String>,
@@ -130,7 +130,7 @@ pub struct IfNoneMatchHeader {
         rename = "If-None-Match",
         required = false,
         max_length = 400,
-        pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#,
         example = "\"3-9f2c11aa\""
     )]
     if_none_match: Option<String>,

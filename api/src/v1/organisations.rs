@@ -339,7 +339,7 @@ async fn list_organisations(
     security(("oauth2" = ["organisations:write"]), ("bearer" = [])),
     responses(
         (status = 201, body = Organisation, description = "The organisation, as added."),
-        (status = 409, description = "The slug or an identifier belongs to another, or a parent or replacement would close a circle."),
+        (status = 409, description = "The slug or an identifier belongs to another, or a parent or replacement is not in the catalogue or would close a circle."),
     ),
 )]
 async fn create_organisation(
@@ -393,7 +393,7 @@ async fn get_organisation(app: Data<App>, caller: Caller, key: Path<Key>) -> Res
     security(("oauth2" = ["organisations:write"]), ("bearer" = [])),
     responses(
         (status = 200, body = Organisation, description = "The organisation, as changed."),
-        (status = 409, description = "The slug or an identifier belongs to another, or a parent or replacement would close a circle."),
+        (status = 409, description = "The slug or an identifier belongs to another, or a parent or replacement is not in the catalogue or would close a circle."),
     ),
 )]
 async fn update_organisation(

@@ -49,7 +49,7 @@ pub fn routes() -> Routes {
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
         (status = 201, body = Product, description = "The product, as added."),
-        (status = 409, description = "The slug belongs, or once belonged, to another product."),
+        (status = 409, description = "The slug belongs, or once belonged, to another product; or the supplier, the owner or a service code is not in the catalogue."),
     ),
 )]
 async fn create_product(app: Data<App>, caller: Caller, body: Json<CreateProduct>) -> Result<impl Responder, Problem> {
@@ -110,7 +110,7 @@ async fn get_product(app: Data<App>, key: Path<Key>, request: HttpRequest) -> Re
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
         (status = 200, body = Product, description = "The product, as changed."),
-        (status = 409, description = "The slug belongs, or once belonged, to another product."),
+        (status = 409, description = "The slug belongs, or once belonged, to another product; or the supplier, the owner or a service code is not in the catalogue; or the phase moves backwards without a reason."),
     ),
 )]
 async fn update_product(

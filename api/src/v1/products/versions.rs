@@ -217,7 +217,7 @@ async fn compare_product_versions(
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
         (status = 200, body = Product, description = "The product, as reverted."),
-        (status = 409, description = "Something that the earlier version refers to has gone."),
+        (status = 409, description = "There is no such version, or something that it refers to has gone."),
     ),
 )]
 async fn revert_product(
@@ -236,7 +236,8 @@ async fn revert_product(
             if_match.check(current.row.version)?;
             let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
                 db::Error::NotFound => {
-                    Problem::invalid([db::Fault::new("/version", "unknown_version", "is no version of this product")])
+                    let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
+                    db::Error::Conflict(vec![fault]).into()
                 }
                 other => other.into(),
             })?;
