@@ -237,7 +237,7 @@ async fn revert_product(
             let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
                 db::Error::NotFound => {
                     let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
-                    db::Error::Conflict(vec![fault]).into()
+                    Problem::from(db::Error::Conflict(vec![fault]))
                 }
                 other => other.into(),
             })?;
