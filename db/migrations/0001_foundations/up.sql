@@ -69,9 +69,10 @@ create function claim_slug() returns trigger language plpgsql as $$
 declare
   holder uuid;
 begin
-  insert into slugs (kind, slug, object_id) values (tg_table_name, new.slug, new.id)
+  -- As text: compared with a `name`, the column would be read without its index.
+  insert into slugs (kind, slug, object_id) values (tg_table_name::text, new.slug, new.id)
     on conflict (kind, slug) do nothing;
-  select object_id into holder from slugs where kind = tg_table_name and slug = new.slug;
+  select object_id into holder from slugs where kind = tg_table_name::text and slug = new.slug;
   if holder <> new.id then
     raise exception 'slug % is or was held by another', new.slug
       using errcode = 'unique_violation', constraint = 'slugs_pkey';

@@ -237,9 +237,9 @@ async fn revert_product(
             let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
                 db::Error::NotFound => {
                     let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
-                    db::Error::Conflict(vec![fault]).into()
+                    db::Error::Conflict(vec![fault])
                 }
-                other => other.into(),
+                other => other,
             })?;
             let mut state = ProductState { slug: current.row.state.slug.clone(), ..earlier.state.0 };
             if state.phase < current.row.state.phase {
