@@ -169,7 +169,9 @@ fn validation_faults(errors: &validator::ValidationErrors) -> Vec<Fault> {
             match kind {
                 ValidationErrorsKind::Struct(inner) => walk(inner, &here, found),
                 ValidationErrorsKind::List(items) => {
-                    items.iter().for_each(|(index, inner)| walk(inner, &format!("{here}/{index}"), found));
+                    for (index, inner) in items {
+                        walk(inner, &format!("{here}/{index}"), found);
+                    }
                 }
                 ValidationErrorsKind::Field(faults) => found.extend(faults.iter().map(|fault| fault_at(&here, fault))),
             }

@@ -345,7 +345,7 @@ impl CreateProduct {
             Err(other) => return Err(other.into()),
         };
         if !faults.is_empty() {
-            return Err(db::Error::Conflict(faults).into());
+            return Err(Problem::conflict(&faults));
         }
         let mut ids = ids.into_iter();
         let supplier_id = self.supplier.as_ref().and_then(|_| ids.next());
