@@ -236,7 +236,7 @@ mod tests {
                 }
             }),
             ("is not described", |d| {
-                d["components"]["schemas"]["Product"]["properties"]["name"]["description"] = json!("")
+                d["components"]["schemas"]["Product"]["properties"]["name"]["description"] = json!("");
             }),
             ("without bounds", |d| {
                 if let Some(name) = d["components"]["schemas"]["Product"]["properties"]["name"].as_object_mut() {
