@@ -1,7 +1,7 @@
 # The front door: `make run` serves, `make test` checks everything. The work is done by the scripts in deploy/local,
 # which say at their top what they need and leave behind.
 
-.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi contract
+.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi contract bench
 # rustup puts cargo where a shell that is not a login shell does not look.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -52,3 +52,6 @@ lint-openapi: ## the public linters on openapi/v1.json
 
 contract: ## call every operation of a running service
 	@deploy/local/contract.sh
+
+bench: ## time the list of products over 100 000 made-up ones
+	@bench/search.sh

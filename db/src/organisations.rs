@@ -163,13 +163,13 @@ impl OrganisationState {
 
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = organisations, treat_none_as_null = true)]
-struct Columns<'a> {
-    slug: &'a str,
+struct Columns {
+    slug: String,
     kind: OrganisationKind,
-    name: &'a str,
+    name: String,
     aliases: Texts,
-    website: Option<&'a str>,
-    region: Option<&'a str>,
+    website: Option<String>,
+    region: Option<String>,
     parent_id: Option<Uuid>,
     starts_on: Option<NaiveDate>,
     ends_on: Option<NaiveDate>,
@@ -177,20 +177,35 @@ struct Columns<'a> {
     email_domains: Texts,
 }
 
-impl<'a> From<&'a OrganisationState> for Columns<'a> {
-    fn from(state: &'a OrganisationState) -> Self {
+impl From<&OrganisationState> for Columns {
+    fn from(state: &OrganisationState) -> Self {
+        let OrganisationState {
+            slug,
+            kind,
+            name,
+            aliases,
+            identifiers: _,
+            website,
+            region,
+            parent_id,
+            starts_on,
+            ends_on,
+            replaced_by: _,
+            member_since,
+            email_domains,
+        } = state.clone();
         Self {
-            slug: &state.slug,
-            kind: state.kind,
-            name: &state.name,
-            aliases: Texts(state.aliases.clone()),
-            website: state.website.as_deref(),
-            region: state.region.as_deref(),
-            parent_id: state.parent_id,
-            starts_on: state.starts_on,
-            ends_on: state.ends_on,
-            member_since: state.member_since,
-            email_domains: Texts(state.email_domains.clone()),
+            slug,
+            kind,
+            name,
+            aliases: Texts(aliases),
+            website,
+            region,
+            parent_id,
+            starts_on,
+            ends_on,
+            member_since,
+            email_domains: Texts(email_domains),
         }
     }
 }

@@ -144,6 +144,7 @@ impl Lane {
             .map_err(|_| Error::Unavailable("the pool is closed".into()))?;
         let pool = self.pool.clone();
         let span = tracing::Span::current();
+        #[expect(clippy::disallowed_methods, reason = "the one blocking hop")]
         let task = tokio::task::spawn_blocking(move || {
             // The permit goes back when the connection does, also when nobody waits for the answer any more.
             let _permit = permit;

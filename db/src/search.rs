@@ -144,26 +144,29 @@ fn candidates(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc
 }
 
 fn by_words(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc>) -> Result<Vec<Uuid>> {
-    let holds = sql::<Bool>("search @@ catalogue_query(").bind::<Text, _>(q).sql(")");
-    Ok(products::table
-        .filter(list::matching(conn, filter)?)
-        .filter(holds)
-        .filter(products::created_at.le(as_of))
-        .order((products::confirmed_at.desc(), products::id.desc()))
-        .limit(CANDIDATES)
-        .select(products::id)
-        .load(conn.pg)?)
+    let holds = sql::<Bool>("search @@ catalogue_query(").bind::<Text, _>(q.to_owned()).sql(")");
+    latest(conn, Box::new(holds), filter, as_of, CANDIDATES)
 }
 
 fn by_name(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc>) -> Result<Vec<Uuid>> {
-    let holds =
-        sql::<Bool>("to_tsvector('catalogue'::regconfig, name) @@ catalogue_query(").bind::<Text, _>(q).sql(")");
+    let named = sql::<Bool>("to_tsvector('catalogue'::regconfig, name) @@ catalogue_query(");
+    latest(conn, Box::new(named.bind::<Text, _>(q.to_owned()).sql(")")), filter, as_of, NAMED)
+}
+
+/// The most recently confirmed of those that hold what was typed and match the filter.
+fn latest(
+    conn: &mut Conn<'_>,
+    holds: Condition,
+    filter: &Filter,
+    as_of: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Uuid>> {
     Ok(products::table
         .filter(list::matching(conn, filter)?)
         .filter(holds)
         .filter(products::created_at.le(as_of))
         .order((products::confirmed_at.desc(), products::id.desc()))
-        .limit(NAMED)
+        .limit(limit)
         .select(products::id)
         .load(conn.pg)?)
 }

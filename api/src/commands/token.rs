@@ -25,7 +25,7 @@ pub struct Arguments {
     /// For the person with this e-mail address, who is added when not known.
     #[arg(long)]
     email: Option<String>,
-    /// Role over the platform that the person gets: moderator or platform_admin. They keep no other.
+    /// Role over the platform that the person gets: moderator or `platform_admin`. They keep no other.
     #[arg(long = "platform-role", value_name = "ROLE", requires = "email")]
     platform_roles: Vec<String>,
     /// Scopes, separated by commas; all of them when absent.

@@ -44,11 +44,11 @@ pub async fn log<B: MessageBody + 'static>(
         let status = response.status().as_u16();
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
         let problem_slug = problem.as_ref().map_or("", |problem| problem.kind.slug);
-        match problem.as_ref().and_then(|problem| problem.cause.as_deref()) {
-            Some(cause) => {
-                tracing::error!(%method, route, status, milliseconds, problem = problem_slug, cause, "answered");
-            }
-            None => tracing::info!(%method, route, status, milliseconds, problem = problem_slug, "answered"),
+        let cause = problem.as_ref().and_then(|problem| problem.cause.as_deref());
+        if let Some(cause) = cause {
+            tracing::error!(%method, route, status, milliseconds, problem = problem_slug, cause, "answered");
+        } else {
+            tracing::info!(%method, route, status, milliseconds, problem = problem_slug, "answered");
         }
     });
     Ok(response)

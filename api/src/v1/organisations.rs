@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, NaiveDate, Utc};
 use db::Tx;
 use db::organisations::{
@@ -16,6 +16,7 @@ use validator::{Validate, ValidationError};
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
+use crate::http::path::moved;
 use crate::http::text::{Domain, IdentifierKey, OrganisationKey, Region, Spelling};
 use crate::http::{Collection, Cursor, IfMatch, Json, Paging, Patch, Path, Query, Single};
 use crate::merge_patch;
@@ -44,7 +45,7 @@ pub struct Organisation {
     /// When it last changed (UTC).
     #[schema(read_only, example = "2026-11-23T09:30:00Z")]
     pub updated_at: DateTime<Utc>,
-    /// Readable identifier, which works in place of `id`.
+    /// Readable identifier, which works in place of `id`. An earlier one redirects here for good.
     #[schema(
         min_length = 1,
         max_length = 80,
@@ -78,7 +79,7 @@ pub(crate) struct OrganisationFacts {
     #[schema(
         min_length = 1,
         max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$",
+        pattern = r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$",
         example = "London Borough of Hackney"
     )]
     pub name: String,
@@ -366,17 +367,26 @@ async fn create_organisation(
 
 /// Read an organisation
 ///
-/// By id, or by any slug it ever had.
+/// By id or slug. A slug that it had earlier redirects to the present one.
 #[utoipa::path(
     get, path = "/organisations/{id}", tag = "organisations",
     params(OrganisationPath, IfNoneMatchHeader),
     security((), ("oauth2" = ["organisations:read"]), ("bearer" = [])),
-    responses((status = 200, body = Organisation, description = "The organisation.")),
+    responses(
+        (status = 200, body = Organisation, description = "The organisation."),
+        (status = 301, description = "It has another slug today; `Location` has it."),
+    ),
 )]
-async fn get_organisation(app: Data<App>, caller: Caller, key: Path<Key>) -> Result<impl Responder, Problem> {
+async fn get_organisation(
+    app: Data<App>,
+    caller: Caller,
+    key: Path<Key>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let (Path(key), viewer) = (key, caller.viewer());
+    let asked = key.clone();
     let found = app.db.read(move |conn| organisations::find(conn, viewer, &key)).await.map_err(Problem::from)?;
-    Ok(answer(found))
+    Ok(moved(&asked, "organisations", &found.row.slug).unwrap_or_else(|| answer(found).respond_to(&request)))
 }
 
 /// Change an organisation

@@ -109,7 +109,7 @@ pub struct RevertProduct {
     #[schema(
         min_length = 1,
         max_length = 1000,
-        pattern = r"^[^\u0000]*\S[^\u0000]*$",
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "The new description was of another product."
     )]
     pub reason: String,
@@ -237,9 +237,9 @@ async fn revert_product(
             let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
                 db::Error::NotFound => {
                     let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
-                    Problem::from(db::Error::Conflict(vec![fault]))
+                    db::Error::Conflict(vec![fault])
                 }
-                other => other.into(),
+                other => other,
             })?;
             let mut state = ProductState { slug: current.row.state.slug.clone(), ..earlier.state.0 };
             if state.phase < current.row.state.phase {
