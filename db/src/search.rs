@@ -136,7 +136,9 @@ fn candidates(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc
         let mut seen: HashSet<Uuid> = ids.iter().copied().collect();
         ids.extend(by_name(conn, q, filter, as_of)?.into_iter().filter(|id| seen.insert(*id)));
     }
-    if ids.is_empty() {
+    // What somebody excluded must not come back for looking alike.
+    let excludes = q.split_whitespace().any(|word| word.len() > 1 && word.starts_with('-'));
+    if ids.is_empty() && !excludes {
         let ids = by_likeness(conn, q, filter, as_of)?;
         return Ok(Candidates { ids, complete: true, by_words: false });
     }
