@@ -4,7 +4,7 @@
 //! connections a core, writes more, since they wait for the disk. Nothing else in the workspace blocks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -58,7 +58,7 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
-        self.reads.run(move |conn| work(&mut Conn::new(conn)), |_| true).await
+        self.reads.run(move |conn, _| work(&mut Conn::new(conn)), |_| true).await
     }
 
     /// Runs `work` in one transaction on behalf of `actor`: all of it is kept, or nothing.
@@ -70,7 +70,8 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
-        let transaction = move |conn: &mut PgConnection| Tx::run(conn, &actor, &work);
+        let transaction =
+            move |conn: &mut PgConnection, abandoned: &AtomicBool| Tx::run(conn, &actor, abandoned, &work);
         self.writes.run(transaction, |error| matches!(error, Error::Contention(_))).await
     }
 
@@ -134,7 +135,7 @@ impl Lane {
 
     async fn run<T, E, F>(&self, work: F, again: fn(&Error) -> bool) -> Result<T, E>
     where
-        F: Fn(&mut PgConnection) -> Result<T, E> + Send + 'static,
+        F: Fn(&mut PgConnection, &AtomicBool) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
@@ -144,24 +145,30 @@ impl Lane {
             .map_err(|_| Error::Unavailable("the pool is closed".into()))?;
         let pool = self.pool.clone();
         let span = tracing::Span::current();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let seen_by_task = Arc::clone(&abandoned);
         #[expect(clippy::disallowed_methods, reason = "the one blocking hop")]
         let task = tokio::task::spawn_blocking(move || {
             // The permit goes back when the connection does, also when nobody waits for the answer any more.
             let _permit = permit;
             let _entered = span.enter();
-            attempt(&pool, &work, again)
+            attempt(&pool, &work, again, &seen_by_task)
         });
         match timeout(self.deadline, task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panicked)) => Err(Error::Internal(panicked.to_string()).into()),
-            Err(_) => Err(Error::Unavailable("the database did not answer in time".into()).into()),
+            Err(_) => {
+                // The caller is told that nothing was changed, so nothing may be, should the database wake up.
+                abandoned.store(true, Ordering::Release);
+                Err(Error::Unavailable("the database did not answer in time".into()).into())
+            }
         }
     }
 }
 
-fn attempt<T, E, F>(pool: &Pool<Manager>, work: &F, again: fn(&Error) -> bool) -> Result<T, E>
+fn attempt<T, E, F>(pool: &Pool<Manager>, work: &F, again: fn(&Error) -> bool, abandoned: &AtomicBool) -> Result<T, E>
 where
-    F: Fn(&mut PgConnection) -> Result<T, E>,
+    F: Fn(&mut PgConnection, &AtomicBool) -> Result<T, E>,
     E: From<Error> + Failure,
 {
     const TRIES: u32 = 3;
@@ -169,7 +176,7 @@ where
     loop {
         tried += 1;
         let mut session = pool.get().map_err(|e| Error::Unavailable(e.to_string()))?;
-        let outcome = work(&mut session.conn);
+        let outcome = work(&mut session.conn, abandoned);
         let Err(error) = &outcome else { return outcome };
         let lost = matches!(error.database(), Some(Error::Disconnected(_)));
         if lost {

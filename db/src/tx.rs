@@ -1,5 +1,7 @@
 //! Connections that read and transactions that write.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde::Serialize;
@@ -63,10 +65,11 @@ pub struct Tx<'c> {
 }
 
 impl Tx<'_> {
-    /// Runs `work` in a transaction.
+    /// Runs `work` in a transaction, and takes it back when meanwhile nobody waits for its outcome any more.
     pub(crate) fn run<T, E>(
         pg: &mut PgConnection,
         actor: &Actor,
+        abandoned: &AtomicBool,
         work: &dyn Fn(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E>
     where
@@ -84,7 +87,11 @@ impl Tx<'_> {
         pg.transaction(|pg| {
             // Read anew in each transaction: taking a role away takes effect with the next write.
             let roles = people::roles(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
-            work(&mut Tx { pg, actor, roles }).map_err(Outcome::Refused)
+            let outcome = work(&mut Tx { pg, actor, roles }).map_err(Outcome::Refused)?;
+            if abandoned.load(Ordering::Acquire) {
+                return Err(Outcome::Refused(Error::Unavailable("nobody waits for it any more".into()).into()));
+            }
+            Ok(outcome)
         })
         .map_err(|outcome| match outcome {
             Outcome::Refused(error) => error,
