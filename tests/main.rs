@@ -9,6 +9,8 @@ mod authorisation;
 #[cfg(test)]
 mod organisations;
 #[cfg(test)]
+mod problems;
+#[cfg(test)]
 mod products;
 #[cfg(test)]
 mod support;
