@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod concurrency;
+#[cfg(test)]
 mod organisations;
 #[cfg(test)]
 mod problems;
