@@ -11,6 +11,8 @@ mod concurrency;
 #[cfg(test)]
 mod organisations;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod problems;
