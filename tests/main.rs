@@ -9,6 +9,8 @@ mod authorisation;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod organisations;
 #[cfg(test)]
 mod outage;
