@@ -41,7 +41,8 @@ openapi: ## write openapi/v1.json anew from the code
 lint: ## formatting and lints
 	@deploy/local/lint.sh
 
-cargo-test: ## the tests, beside a throw-away PostgreSQL
+# Some tests run the program itself, which cargo test does not build.
+cargo-test: build ## the tests, beside a throw-away PostgreSQL
 	@deploy/local/with-postgres.sh cargo test --workspace --locked
 
 check-tree: ## fail when a generated file is out of date

@@ -9,6 +9,8 @@ mod authorisation;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod organisations;
