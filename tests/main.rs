@@ -23,4 +23,6 @@ mod problems;
 #[cfg(test)]
 mod products;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod support;
