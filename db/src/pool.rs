@@ -111,7 +111,7 @@ impl Lane {
             url: settings.url.clone(),
             setup: format!(
                 "set statement_timeout = {0}; set lock_timeout = {0}; set idle_in_transaction_session_timeout = {1};
-                 set time zone 'UTC'; {setup}",
+                 set time zone 'UTC'; set client_min_messages = error; {setup}",
                 settings.statement.as_millis(),
                 settings.statement.as_millis() * 2,
             ),
