@@ -133,7 +133,7 @@ fn filtered<'a>(conn: &mut Conn<'_>, filter: &Filter) -> Result<Boxed<'a>> {
         query = query.filter(looks_like(q.clone()));
     }
     if filter.follow_replacements {
-        let ids: Vec<Uuid> = query.select(organisations::id).limit(1000).load(conn.pg)?;
+        let ids: Vec<Uuid> = query.select(organisations::id).load(conn.pg)?;
         let standing = sql::<Bool>("id in (select organisation_successor_ids(o) from unnest(")
             .bind::<Array<SqlUuid>, _>(ids)
             .sql(") as o)");
@@ -156,15 +156,15 @@ fn with_identifiers<'a>(identifiers: &[Identifier]) -> organisation_identifiers:
     })
 }
 
-/// The folded name or an alias contains the words, or the name is much like them.
+/// The name or an alias contains the words, or the name is much like them.
 fn looks_like(q: String) -> Box<dyn BoxableExpression<organisations::table, Pg, SqlType = Bool>> {
     Box::new(
-        sql::<Bool>("(fold(name) like '%' || replace(replace(replace(fold(")
+        sql::<Bool>("(fold(name) %> fold(")
             .bind::<Text, _>(q.clone())
-            .sql("), '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%' or fold(name) %> fold(")
+            .sql(") or exists (select from unnest(alias_keys) as key where position(alias_key(")
             .bind::<Text, _>(q.clone())
-            .sql(") or alias_keys @> array[alias_key(")
+            .sql(") in key) > 0 and alias_key(")
             .bind::<Text, _>(q)
-            .sql(")])"),
+            .sql(") <> ''))"),
     )
 }

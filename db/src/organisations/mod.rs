@@ -234,7 +234,9 @@ impl std::fmt::Display for Key {
 
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id)
+        // Only the form with hyphens: other forms of a UUID are words that a slug may have.
+        let id = if text.len() == 36 { text.parse().ok() } else { None };
+        id.map_or_else(|| Self::Slug(text.to_owned()), Self::Id)
     }
 }
 

@@ -66,7 +66,7 @@ pub struct ListOrganisations {
     /// Id or slug of the body that they are part of.
     #[param(min_length = 1, max_length = 80, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", required = false, value_type = String, example = "greater-london-authority")]
     parent: Option<String>,
-    /// Part of the name, or something like it.
+    /// Part of the name or of an alias, or something like the name.
     #[param(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001f\u007f]*$", required = false, value_type = String, example = "hackney")]
     q: Option<String>,
     /// Instead of a body that was replaced, list those that stand for it today.
