@@ -134,6 +134,8 @@ fn cors(config: &Config) -> Cors {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("api-version"),
+            HeaderName::from_static("deprecation"),
+            HeaderName::from_static("sunset"),
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),

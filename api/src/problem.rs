@@ -81,11 +81,11 @@ kinds! {
          quota.";
     /// 500
     INTERNAL_ERROR = 500 "internal-error", "Internal error",
-        "Something failed on our side, and nothing was changed. Report it with the request id in `instance`.";
+        "Something failed on our side. Report it with the request id in `instance`.";
     /// 503
     UNAVAILABLE = 503 "unavailable", "Temporarily unavailable",
-        "The service cannot answer just now, and nothing was changed. Try again after as many seconds as `Retry-After` \
-         says.";
+        "The service cannot answer just now. Try again after as many seconds as `Retry-After` says. A change that was \
+         under way may have been made: look before you send it again.";
 }
 
 /// A fault, and whether it is in the body or in a parameter.

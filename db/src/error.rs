@@ -122,6 +122,8 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "slugs_pkey" | "organisations_slug_key" | "products_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
+        "slugs_slug_not_uuid" => invalid("/slug", "looks_like_id", "must not look like an id (a UUID)"),
+        "slugs_slug_form" => invalid("/slug", "wrong_form", "must be kebab-case of at most 80 characters"),
         "organisation_identifiers_pkey" => conflict(
             "/identifiers",
             "identifier_taken",

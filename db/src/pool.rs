@@ -1,4 +1,4 @@
-//! The one blocking hop: a permit with a deadline, a connection, one closure, one transaction.
+//! The one blocking hop: a permit with a deadline, a connection, one closure; for writes, one transaction.
 //!
 //! Reads and writes have a pool each, because a burst of one must not starve the other: reads want about two
 //! connections a core, writes more, since they wait for the disk. Nothing else in the workspace blocks.
@@ -51,14 +51,14 @@ impl Db {
         }
     }
 
-    /// Runs `work` on one connection that cannot write. Tried once more when the connection turns out broken.
+    /// Runs `work` on one connection that cannot write. Tried again when the connection turns out broken.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: Fn(&mut Conn<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
-        self.reads.run(move |conn, _| work(&mut Conn::new(conn)), |_| true).await
+        self.reads.run(move |conn, _| work(&mut Conn::new(conn)), |error| matches!(error, Error::Disconnected(_))).await
     }
 
     /// Runs `work` in one transaction on behalf of `actor`: all of it is kept, or nothing.
@@ -112,7 +112,7 @@ impl Lane {
             url: settings.url.clone(),
             setup: format!(
                 "set statement_timeout = {0}; set lock_timeout = {0}; set idle_in_transaction_session_timeout = {1};
-                 set time zone 'UTC'; {setup}",
+                 set time zone 'UTC'; set client_min_messages = error; {setup}",
                 settings.statement.as_millis(),
                 settings.statement.as_millis() * 2,
             ),

@@ -191,16 +191,19 @@ fn by_likeness(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Ut
 /// The words weigh most; freshness can add up to three tenths, citations up to seven, a name that is just what was
 /// typed doubles it. In billionths, so that a cursor holds it exactly.
 const SCORE: &str = "
-select p.id, round((
-    ts_rank('{0.05, 0.2, 0.5, 1.0}', p.search, q)
-    * (case when fold(p.name) = fold($1) then 2 else 1 end)
-    * (1 + 0.3 / (1 + greatest(0, extract(epoch from $3 - p.confirmed_at)) / 31536000)
-         + 0.7 * least(1, ln(1 + citing_organisation_count(p.id)) / ln(34)))
-  )::numeric * 1000000000)::bigint as score
-from products p, catalogue_query($1) q where p.id = any($2)";
+select p.id, (1e9
+    * ts_rank('{0.05, 0.2, 0.5, 1.0}', p.search, q)
+    * (case when char_length(p.name) = char_length($1) and fold(p.name) = fold($1) then 2 else 1 end)
+    * (1 + 0.3 / (1 + greatest(0, extract(epoch from $3 - p.confirmed_at)::float8) / 31536000)
+         + 0.7 * least(1, ln(1 + coalesce(cited.organisations, 0)::float8) / ln(34::float8)))
+  )::bigint as score
+from catalogue_query($1) q, products p
+left join (select product_id, count(*) as organisations from citations
+           where status = 'active' and product_id = any($2) group by product_id) cited on cited.product_id = p.id
+where p.id = any($2)";
 
 const LIKENESS: &str = "
-select p.id, round(word_similarity(fold($1), fold(p.name))::numeric * 1000000000)::bigint as score
+select p.id, (1e9 * word_similarity(fold($1), fold(p.name)))::bigint as score
 from products p where p.id = any($2) and $3 is not null";
 
 #[derive(QueryableByName)]

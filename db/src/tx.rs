@@ -116,10 +116,11 @@ impl Tx<'_> {
         Conn { pg: self.pg }
     }
 
-    /// The organisation on whose behalf this is written: the token's, or the only one the person belongs to.
+    /// The organisation on whose behalf this is written: the one the token is for, or the only one the person belongs
+    /// to. A role over the platform is no membership.
     #[must_use]
     pub fn organisation_id(&self) -> Option<Uuid> {
-        self.actor.organisation_id.or_else(|| self.roles.only_organisation())
+        self.roles.only_organisation()
     }
 
     /// Leaves the audit row of a change. Only fields that differ are kept.

@@ -17,7 +17,7 @@ use validator::Validate;
 use crate::http::text::{Category, CpvCode, Feature, Platform, ServiceCode, Standard};
 use crate::merge_patch;
 use crate::problem::Problem;
-use crate::v1::organisations::OrganisationReference;
+use crate::v1::organisations::wire::OrganisationReference;
 
 /// Anything that an organisation uses, builds or plans to build, from idea to retirement.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
