@@ -180,6 +180,8 @@ fn keeps_names_that_have_no_slug() {
     assert_eq!(server.add_organisation(council("!!!"))["slug"], "unnamed-2");
     let like_an_id = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11";
     assert_eq!(server.add_organisation(council(like_an_id))["slug"], format!("n-{like_an_id}"));
+    let shaped = server.as_(&server.admin()).post(ALL, council("Any").with("slug", like_an_id)).expect(400);
+    assert_eq!(shaped.faults(), ["#/slug looks_like_id"]);
     let long = server.add_organisation(council(&"x".repeat(200)));
     assert_eq!(long.text("slug").len(), 72);
 }
@@ -314,6 +316,15 @@ fn is_removed_only_when_nothing_refers_to_it() {
     delete(&heir).expect(409);
     server.member(&parent, Role::Viewer);
     delete(&parent).expect(409);
+}
+
+#[test]
+fn leaves_nothing_of_a_person_in_the_trail() {
+    let server = Server::start();
+    let admin = server.admin();
+    server.as_(&admin).post(ALL, council("Ealing")).expect(201);
+    let trail = server.database().texts("select to_jsonb(audit_events)::text as value from audit_events").join("\n");
+    assert!(trail.contains("Ealing") && !trail.contains(&admin.email), "it is never rewritten: {trail}");
 }
 
 #[test]

@@ -158,7 +158,8 @@ impl Lane {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panicked)) => Err(Error::Internal(panicked.to_string()).into()),
             Err(_) => {
-                // The caller is told that nothing was changed, so nothing may be, should the database wake up.
+                // Who was told 503 will try again: what is not committed by then had better not be, should the
+                // database wake up.
                 abandoned.store(true, Ordering::Release);
                 Err(Error::Unavailable("the database did not answer in time".into()).into())
             }
