@@ -41,8 +41,11 @@ fn is_added_read_changed_and_removed() {
     assert_eq!(changed["website"], "https://www.hackney.gov.uk", "what the patch does not name stays");
     assert_eq!(changed["version"], 2);
     assert_eq!(changed["slug"], "london-borough-of-hackney", "a slug does not follow the name");
+    let lists = json!({ "aliases": null, "identifiers": null });
+    let cleared = admin.patch(&one(&added), lists).if_match(&changed).expect(200);
+    assert_eq!((&cleared["aliases"], &cleared["identifiers"]), (&json!([]), &json!([])), "null clears a list, too");
 
-    admin.delete(&one(&added)).if_match(&changed).expect(204);
+    admin.delete(&one(&added)).if_match(&cleared).expect(204);
     server.anonymous().get(&one(&added)).expect(404);
     server.anonymous().get(&format!("{ALL}/london-borough-of-hackney")).expect(404);
 }
