@@ -4,6 +4,7 @@
 //! [`schemas`] completes what the derive macros leave open; [`faults`] says in our words what a value does wrong;
 //! a [`Gate`] stands before each handler.
 
+pub mod body;
 pub mod faults;
 pub mod schemas;
 
