@@ -419,7 +419,8 @@ impl<W: Write> Import<W> {
     }
 
     fn met_before(&mut self, row: &Row) -> Option<u64> {
-        if matches!(row.content, Content::Unreadable) || row.external_id.is_empty() {
+        // The key of a spelling is its own, so that a second one only says the same again.
+        if matches!(row.content, Content::Unreadable | Content::Alias(..)) || row.external_id.is_empty() {
             return None;
         }
         let digest = Sha256::digest(format!("{}\n{}", row.source, row.external_id).as_bytes());
