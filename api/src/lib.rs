@@ -15,9 +15,12 @@ pub mod contract;
 pub mod docs;
 pub mod health;
 pub mod http;
+pub mod import;
 pub mod middleware;
 pub mod problem;
+pub mod publiccode;
 pub mod v1;
+pub mod words;
 
 /// The committed contract, served as it is.
 pub const DOCUMENT: &str = include_str!("../../openapi/v1.json");

@@ -4,7 +4,7 @@
 //! occurrence. It does not know the request; the `log` middleware, which does, writes the body.
 
 use std::borrow::Cow;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -149,6 +149,12 @@ impl Deref for Problem {
 
     fn deref(&self) -> &Occurrence {
         &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Occurrence {
+        &mut self.0
     }
 }
 

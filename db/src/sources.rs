@@ -1,5 +1,7 @@
 //! Which imported row became which object, so that a second import changes nothing.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -24,6 +26,30 @@ pub fn find(conn: &mut Conn<'_>, kind: &str, source: &str, external_id: &str) ->
         .select(SourceRecord::as_select())
         .first(conn.pg)
         .optional()?)
+}
+
+/// What several rows of one data set became, by their keys; those that were never applied are absent.
+pub fn find_many(
+    conn: &mut Conn<'_>,
+    kind: &str,
+    source: &str,
+    external_ids: &[&str],
+) -> Result<HashMap<String, SourceRecord>> {
+    let found: Vec<(String, SourceRecord)> = source_records::table
+        .filter(source_records::kind.eq(kind).and(source_records::source.eq(source)))
+        .filter(source_records::external_id.eq_any(external_ids))
+        .select((source_records::external_id, SourceRecord::as_select()))
+        .load(conn.pg)?;
+    Ok(found.into_iter().collect())
+}
+
+/// Keys of the rows of one data set that an object was made from or joined to.
+pub fn keys_of(conn: &mut Conn<'_>, kind: &str, source: &str, object_id: Uuid) -> Result<Vec<String>> {
+    Ok(source_records::table
+        .filter(source_records::object_id.eq(object_id))
+        .filter(source_records::kind.eq(kind).and(source_records::source.eq(source)))
+        .select(source_records::external_id)
+        .load(conn.pg)?)
 }
 
 /// Keeps what a row became.

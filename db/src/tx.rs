@@ -75,15 +75,6 @@ impl Tx<'_> {
     where
         E: From<Error> + Failure,
     {
-        enum Outcome<E> {
-            Refused(E),
-            Failed(diesel::result::Error),
-        }
-        impl<E> From<diesel::result::Error> for Outcome<E> {
-            fn from(error: diesel::result::Error) -> Self {
-                Self::Failed(error)
-            }
-        }
         pg.transaction(|pg| {
             // Read anew in each transaction: taking a role away takes effect with the next write.
             let roles = people::roles(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
@@ -93,10 +84,17 @@ impl Tx<'_> {
             }
             Ok(outcome)
         })
-        .map_err(|outcome| match outcome {
-            Outcome::Refused(error) => error,
-            Outcome::Failed(error) => Error::from(error).into(),
-        })
+        .map_err(Outcome::into_error)
+    }
+
+    /// Runs `work` so that all of it is kept or nothing, whatever becomes of the rest of the transaction.
+    ///
+    /// For imports: a row that is refused takes none of its neighbours with it.
+    pub fn savepoint<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let (actor, roles) = (self.actor, &self.roles);
+        self.pg
+            .transaction(|pg| work(&mut Tx { pg, actor, roles: roles.clone() }).map_err(Outcome::Refused))
+            .map_err(Outcome::into_error)
     }
 
     /// Who acts.
@@ -149,6 +147,27 @@ impl Tx<'_> {
             ))
             .execute(self.pg)?;
         Ok(())
+    }
+}
+
+/// Why a transaction was taken back: its work said so, or the database did.
+enum Outcome<E> {
+    Refused(E),
+    Failed(diesel::result::Error),
+}
+
+impl<E: From<Error>> Outcome<E> {
+    fn into_error(self) -> E {
+        match self {
+            Self::Refused(error) => error,
+            Self::Failed(error) => Error::from(error).into(),
+        }
+    }
+}
+
+impl<E> From<diesel::result::Error> for Outcome<E> {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Failed(error)
     }
 }
 

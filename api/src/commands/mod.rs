@@ -3,7 +3,9 @@
 //! What a command produces goes to standard output, what it has to say to standard error. It ends with 0, with 2 when
 //! it was called or set up wrongly, with 1 when it could not do its work.
 
+mod import;
 mod keys;
+mod seed;
 mod serve;
 mod token;
 
@@ -25,6 +27,13 @@ pub enum Command {
         #[arg(long)]
         down: bool,
     },
+    /// Load the reference lists and a demo catalogue of real facts; a second run changes nothing.
+    Seed,
+    /// Import organisations or products from files that others keep; a second run changes nothing.
+    ///
+    /// Each row lands whole or not at all. One line of JSON goes to standard output for each row that was refused or
+    /// noted. Ends with 0 when every row landed, 1 when some were refused, 2 when a file cannot be read.
+    Import(import::Arguments),
     /// Mint an access token, for operators.
     Token(token::Arguments),
     /// Give a person a role in an organisation, or take it away.
@@ -90,6 +99,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve => serve::run(),
         Command::Migrate { down } => migrate(down),
+        Command::Seed => seed::run(),
+        Command::Import(arguments) => import::run(arguments),
         Command::Token(arguments) => token::run(arguments),
         Command::Member(arguments) => token::member(arguments),
         Command::Keys(KeysCommand::Generate { path }) => keys::generate(&path),

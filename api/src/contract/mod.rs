@@ -6,6 +6,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what is not there")]
 
+pub mod body;
 pub mod faults;
 pub mod schemas;
 
@@ -128,7 +129,7 @@ impl Contract {
 }
 
 /// Identifiers that SPDX has deprecated, such as GPL-3.0, are still what most files say.
-fn is_spdx(expression: &str) -> bool {
+pub(crate) fn is_spdx(expression: &str) -> bool {
     let mode = spdx::ParseMode { allow_deprecated: true, allow_postfix_plus_on_gpl: true, ..spdx::ParseMode::STRICT };
     spdx::Expression::parse_mode(expression, mode).is_ok()
 }

@@ -374,8 +374,10 @@ pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid
 
 /// Those that go by a spelling today: an organisation that was replaced gives way to its successors.
 pub fn by_spelling(conn: &mut Conn<'_>, spelling: &str) -> Result<Vec<Reference>> {
+    // Asked for first, so that the spelling is folded once, also where the plan is to scan.
+    let keys: Texts = diesel::select(alias_keys(spelling, Texts::default())).get_result(conn.pg)?;
     let found = organisations::table
-        .filter(organisations::alias_keys.contains(alias_keys(spelling, Texts::default())))
+        .filter(organisations::alias_keys.contains(keys))
         .select(organisation_ref(organisations::id.nullable()))
         .limit(20)
         .load::<Option<Json<Reference>>>(conn.pg)?;

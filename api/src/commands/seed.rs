@@ -1,0 +1,79 @@
+//! `loti seed`: the reference lists and a demo catalogue of real facts, built in.
+//!
+//! Through the same code as `loti import`, so that a second run writes nothing and what people changed since stays.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use db::reference::{self, LgslService};
+use db::{Actor, Db};
+
+use super::import::failure;
+use super::{Failure, block_on};
+use crate::config::Config;
+use crate::import::{Format, Import, Options, Resource, Rules, Tally};
+
+const COMMAND: &str = "loti seed";
+
+const SERVICES: &str = include_str!("../../../db/seed/lgsl_services.csv");
+const CATEGORIES: &str = include_str!("../../../db/seed/publiccode_categories.csv");
+const ORGANISATIONS: &str = include_str!("../../../db/seed/organisations.csv");
+const PRODUCTS: &str = include_str!("../../../db/seed/products.jsonl");
+
+pub(super) fn run() -> Result<(), Failure> {
+    let db = Db::new(&Config::from_environment()?.database);
+    let rules = Arc::new(Rules::new().map_err(Failure::failed)?);
+    block_on(async move {
+        let (services, categories) = (services()?, categories()?);
+        let written = db
+            .write(Actor::operator(COMMAND), move |tx| {
+                let services = reference::put_lgsl_services(tx, &services)?;
+                let categories = reference::put_publiccode_categories(tx, &categories)?;
+                Ok::<_, db::Error>(services + categories)
+            })
+            .await?;
+        eprintln!("Reference lists: {written} entries written.");
+        let mut refused = 0;
+        for (resource, name, text, format) in [
+            (Resource::Organisations, "organisations.csv", ORGANISATIONS, Format::Csv),
+            (Resource::Products, "products.jsonl", PRODUCTS, Format::Jsonl),
+        ] {
+            let tally = load(&db, &rules, resource, name, text, format).await?;
+            eprintln!("{name}: {tally}");
+            refused += tally.refused;
+        }
+        if refused == 0 { Ok(()) } else { Err(Failure { code: 1, sentences: Vec::new() }) }
+    })
+}
+
+async fn load(
+    db: &Db,
+    rules: &Arc<Rules>,
+    resource: Resource,
+    name: &str,
+    text: &str,
+    format: Format,
+) -> Result<Tally, Failure> {
+    let options = Options { source: Some("seed".to_owned()), ..Options::default() };
+    let mut import = Import::new(db.clone(), COMMAND, Arc::clone(rules), resource, options, io::stdout());
+    import.read(Path::new(name), text.as_bytes(), format).await.map_err(|error| failure(&error))?;
+    Ok(import.tally())
+}
+
+fn records(text: &'static str) -> impl Iterator<Item = Result<csv::StringRecord, Failure>> {
+    let reader = csv::Reader::from_reader(text.as_bytes());
+    reader.into_records().map(|record| record.map_err(|error| Failure::failed(error.to_string())))
+}
+
+fn services() -> Result<Vec<LgslService>, Failure> {
+    let service = |record: csv::StringRecord| {
+        let cell = |index| record.get(index).unwrap_or_default().to_owned();
+        LgslService { code: cell(0), label: cell(1), status: cell(2) }
+    };
+    records(SERVICES).map(|record| record.map(service)).collect()
+}
+
+fn categories() -> Result<Vec<String>, Failure> {
+    records(CATEGORIES).map(|record| record.map(|record| record.get(0).unwrap_or_default().to_owned())).collect()
+}
