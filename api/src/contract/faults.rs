@@ -154,10 +154,10 @@ fn format_name(format: &str) -> &'static str {
 /// Patterns that people meet often have words of their own.
 fn form(pattern: &str) -> Cow<'static, str> {
     match pattern {
-        r"^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$" => {
+        r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$" => {
             "must be one line with something on it, without control characters".into()
         }
-        r"^[^\u0000]*\S[^\u0000]*$" => "must say something, and not hold the NUL character".into(),
+        r"^[^\u0000]*[^\s\u0000][^\u0000]*$" => "must say something, and not hold the NUL character".into(),
         r"^[^\u0000]*$" => "must not hold the NUL character".into(),
         r"^[^\u0000-\u001f\u007f]*$" => "must be one line, without control characters".into(),
         "^[a-z0-9]+(-[a-z0-9]+)*$" => "must be lower-case letters, digits and single hyphens, such as bin-day".into(),

@@ -78,7 +78,7 @@ pub(crate) struct OrganisationFacts {
     #[schema(
         min_length = 1,
         max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$",
+        pattern = r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$",
         example = "London Borough of Hackney"
     )]
     pub name: String,

@@ -52,7 +52,7 @@ pub struct ProductUpdate {
     #[schema(
         min_length = 1,
         max_length = 1000,
-        pattern = r"^[^\u0000]*\S[^\u0000]*$",
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "Passed its alpha assessment."
     )]
     pub body: String,
@@ -71,7 +71,7 @@ pub struct CreateProductUpdate {
     #[schema(
         min_length = 1,
         max_length = 1000,
-        pattern = r"^[^\u0000]*\S[^\u0000]*$",
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "Passed its alpha assessment."
     )]
     pub body: String,

@@ -109,7 +109,7 @@ pub struct RevertProduct {
     #[schema(
         min_length = 1,
         max_length = 1000,
-        pattern = r"^[^\u0000]*\S[^\u0000]*$",
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "The new description was of another product."
     )]
     pub reason: String,

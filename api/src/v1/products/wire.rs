@@ -84,7 +84,7 @@ pub(crate) struct ProductFacts {
     #[schema(
         min_length = 1,
         max_length = 120,
-        pattern = r"^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$",
+        pattern = r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$",
         example = "Bin collection skill"
     )]
     pub name: String,
@@ -92,7 +92,7 @@ pub(crate) struct ProductFacts {
     #[schema(
         min_length = 1,
         max_length = 150,
-        pattern = r"^[^\u0000-\u001f\u007f]*\S[^\u0000-\u001f\u007f]*$",
+        pattern = r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$",
         example = "Tells residents through a voice assistant which bin goes out when."
     )]
     pub summary: Option<String>,
@@ -115,7 +115,7 @@ pub(crate) struct ProductFacts {
     #[schema(
         min_length = 1,
         max_length = 1000,
-        pattern = r"^[^\u0000]*\S[^\u0000]*$",
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "Research showed that half of the addresses were wrong."
     )]
     pub phase_reason: Option<String>,
