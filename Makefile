@@ -1,7 +1,7 @@
 # The front door: `make run` serves, `make test` checks everything. The work is done by the scripts in deploy/local,
 # which say at their top what they need and leave behind.
 
-.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi contract
+.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi contract bench
 # rustup puts cargo where a shell that is not a login shell does not look.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -41,7 +41,8 @@ openapi: ## write openapi/v1.json anew from the code
 lint: ## formatting and lints
 	@deploy/local/lint.sh
 
-cargo-test: ## the tests, beside a throw-away PostgreSQL
+# Some tests run the program itself, which cargo test does not build.
+cargo-test: build ## the tests, beside a throw-away PostgreSQL
 	@deploy/local/with-postgres.sh cargo test --workspace --locked
 
 check-tree: ## fail when a generated file is out of date
@@ -52,3 +53,6 @@ lint-openapi: ## the public linters on openapi/v1.json
 
 contract: ## call every operation of a running service
 	@deploy/local/contract.sh
+
+bench: ## time the list of products over 100 000 made-up ones
+	@bench/search.sh

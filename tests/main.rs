@@ -1,1 +1,28 @@
+//! The service as its clients meet it: each test starts a real one on a database of its own and speaks HTTP to it.
+//!
+//! Files are named after `api/src/v1` and what stands around it; [`support`] starts services and holds every answer
+//! to the OpenAPI document, so a test only says what is special about its case. They need a PostgreSQL cluster to
+//! make databases in: `make cargo-test`, or `deploy/local/with-postgres.sh cargo test -p tests NAME` for some of them.
 
+#[cfg(test)]
+mod authorisation;
+#[cfg(test)]
+mod concurrency;
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod organisations;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
+mod problems;
+#[cfg(test)]
+mod products;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod support;

@@ -1,5 +1,6 @@
 //! The service put together.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_cors::Cors;
@@ -65,7 +66,22 @@ impl App {
 /// Serves until SIGTERM or SIGINT; requests under way are finished first.
 ///
 /// `ready` is told the address once the socket is open.
-pub async fn serve(app: App, ready: impl FnOnce(std::net::SocketAddr)) -> std::io::Result<()> {
+pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<()> {
+    let server = bind(app)?;
+    ready(server.address);
+    server.running.await
+}
+
+/// A service whose socket is open.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Serves while it is polled, until SIGTERM, SIGINT or a stop by its handle.
+    pub running: actix_web::dev::Server,
+}
+
+/// Opens the socket.
+pub fn bind(app: App) -> std::io::Result<Server> {
     let app = Data::from(Arc::new(app));
     let config = app.config.clone();
     let connections = config.database.read_connections + config.database.write_connections;
@@ -86,10 +102,8 @@ pub async fn serve(app: App, ready: impl FnOnce(std::net::SocketAddr)) -> std::i
         server = server.workers(config.workers);
     }
     let server = server.bind(config.listen)?;
-    if let Some(address) = server.addrs().first() {
-        ready(*address);
-    }
-    server.run().await
+    let address = server.addrs().first().copied().unwrap_or(config.listen);
+    Ok(Server { address, running: server.run() })
 }
 
 fn configure(service: &mut ServiceConfig, app: &App) {
@@ -125,6 +139,8 @@ fn cors(config: &Config) -> Cors {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("api-version"),
+            HeaderName::from_static("deprecation"),
+            HeaderName::from_static("sunset"),
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),

@@ -4,6 +4,7 @@
 //! occurrence. It does not know the request; the `log` middleware, which does, writes the body.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -80,11 +81,11 @@ kinds! {
          quota.";
     /// 500
     INTERNAL_ERROR = 500 "internal-error", "Internal error",
-        "Something failed on our side, and nothing was changed. Report it with the request id in `instance`.";
+        "Something failed on our side. Report it with the request id in `instance`.";
     /// 503
     UNAVAILABLE = 503 "unavailable", "Temporarily unavailable",
-        "The service cannot answer just now, and nothing was changed. Try again after as many seconds as `Retry-After` \
-         says.";
+        "The service cannot answer just now. Try again after as many seconds as `Retry-After` says. A change that was \
+         under way may have been made: look before you send it again.";
 }
 
 /// A fault, and whether it is in the body or in a parameter.
@@ -124,9 +125,13 @@ impl From<db::Fault> for Fault {
     }
 }
 
-/// One occurrence of a problem.
+/// One occurrence of a problem. On the heap, because it travels in every `Result`.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Occurrence>);
+
+/// What is known of one occurrence.
+#[derive(Debug, Clone)]
+pub struct Occurrence {
     /// Its sort.
     pub kind: &'static Kind,
     /// What happened this time and what to do.
@@ -139,34 +144,60 @@ pub struct Problem {
     database: Option<db::Error>,
 }
 
+impl Deref for Problem {
+    type Target = Occurrence;
+
+    fn deref(&self) -> &Occurrence {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Occurrence {
+        &mut self.0
+    }
+}
+
 impl Problem {
     /// An occurrence of `kind`.
     pub fn new(kind: &'static Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), faults: Vec::new(), cause: None, headers: Vec::new(), database: None }
+        Self(Box::new(Occurrence {
+            kind,
+            detail: detail.into(),
+            faults: Vec::new(),
+            cause: None,
+            headers: Vec::new(),
+            database: None,
+        }))
     }
 
     /// With a header on the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
-    /// With a fault of the request.
+    /// With faults of the request.
     #[must_use]
-    pub fn with_fault(mut self, fault: impl Into<Fault>) -> Self {
-        self.faults.push(fault.into());
+    pub fn with_faults(mut self, faults: impl IntoIterator<Item = impl Into<Fault>>) -> Self {
+        self.0.faults.extend(faults.into_iter().map(Into::into));
+        self
+    }
+
+    fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = Some(cause.into());
         self
     }
 
     /// 400 with every fault there is.
     pub fn invalid(faults: impl IntoIterator<Item = impl Into<Fault>>) -> Self {
         let faults: Vec<Fault> = faults.into_iter().map(Into::into).collect();
-        let detail = match faults.len() {
+        let detail: Cow<'static, str> = match faults.len() {
             1 => "One thing is wrong with the request; see `errors`.".into(),
-            n => format!("{n} things are wrong with the request; see `errors`."),
+            n => format!("{n} things are wrong with the request; see `errors`.").into(),
         };
-        Self { faults, ..Self::new(&INVALID_REQUEST, detail) }
+        Self::new(&INVALID_REQUEST, detail).with_faults(faults)
     }
 
     /// 404
@@ -180,21 +211,24 @@ impl Problem {
         Self::new(&FORBIDDEN, detail)
     }
 
+    /// 409 with what contradicts.
+    #[must_use]
+    pub fn conflict(faults: &[db::Fault]) -> Self {
+        let detail = faults.first().map_or("The request contradicts what is stored.".into(), |f| f.detail.clone());
+        Self::new(&CONFLICT, detail).with_faults(faults.iter().cloned())
+    }
+
     /// 500; `cause` goes to the log only.
     pub fn internal(cause: impl Into<String>) -> Self {
-        Self {
-            cause: Some(cause.into()),
-            ..Self::new(&INTERNAL_ERROR, "Something failed on our side; quote `instance` when you report it.")
-        }
+        Self::new(&INTERNAL_ERROR, "Something failed on our side; quote `instance` when you report it.")
+            .with_cause(cause)
     }
 
     /// 503; `cause` goes to the log only.
     pub fn unavailable(cause: impl Into<String>) -> Self {
-        let problem = Self {
-            cause: Some(cause.into()),
-            ..Self::new(&UNAVAILABLE, "The service cannot answer just now; try again in a few seconds.")
-        };
-        problem.with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        Self::new(&UNAVAILABLE, "The service cannot answer just now; try again in a few seconds.")
+            .with_cause(cause)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
     /// The document for the wire.
@@ -310,19 +344,16 @@ impl db::pool::Failure for Problem {
 
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
-        let problem = match &error {
+        let mut problem = match &error {
             db::Error::NotFound => Self::not_found(),
             db::Error::Invalid(faults) => Self::invalid(faults.iter().cloned()),
-            db::Error::Conflict(faults) => {
-                let detail =
-                    faults.first().map_or("The request contradicts what is stored.".into(), |f| f.detail.clone());
-                Self { faults: faults.iter().cloned().map(Into::into).collect(), ..Self::new(&CONFLICT, detail) }
-            }
+            db::Error::Conflict(faults) => Self::conflict(faults),
             db::Error::Unavailable(cause) | db::Error::Disconnected(cause) | db::Error::Contention(cause) => {
                 Self::unavailable(cause.clone())
             }
             db::Error::Internal(cause) => Self::internal(cause.clone()),
         };
-        Self { database: Some(error), ..problem }
+        problem.0.database = Some(error);
+        problem
     }
 }

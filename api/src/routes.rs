@@ -16,7 +16,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse, Route, guard};
 use serde_json::Value;
-use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::path::{HttpMethod, Operation as Documented};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::contract::{Contract, Gate};
@@ -32,7 +32,7 @@ pub struct Entry {
     /// Method.
     pub method: HttpMethod,
     /// What its annotation says.
-    pub operation: Operation,
+    pub operation: Documented,
     /// The schemas that it refers to.
     pub schemas: Vec<(String, RefOr<Schema>)>,
     /// Its handler.
@@ -79,11 +79,15 @@ impl Routes {
 
     /// Mounts every operation behind its gate. Fails, naming it, on one that cannot be enforced as documented.
     pub fn mount(&self, contract: &Contract) -> Result<Mounted, String> {
-        let mut by_path: BTreeMap<String, Vec<(Method, fn() -> Route, Gate)>> = BTreeMap::new();
+        let mut by_path: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
         for entry in &self.0 {
             let method = method(&entry.method);
             let gate = contract.gate(&entry.path, method.as_str())?;
-            by_path.entry(format!("{BASE}{}", entry.path)).or_default().push((method, entry.route, gate));
+            by_path.entry(format!("{BASE}{}", entry.path)).or_default().push(Operation {
+                method,
+                route: entry.route,
+                gate,
+            });
         }
         Ok(Mounted(by_path))
     }
@@ -91,16 +95,23 @@ impl Routes {
 
 /// Operations ready to be served; cheap to clone for each worker.
 #[derive(Clone)]
-pub struct Mounted(BTreeMap<String, Vec<(Method, fn() -> Route, Gate)>>);
+pub struct Mounted(BTreeMap<String, Vec<Operation>>);
+
+#[derive(Clone)]
+struct Operation {
+    method: Method,
+    route: fn() -> Route,
+    gate: Gate,
+}
 
 impl Mounted {
     /// Registers them with an application. Literal segments sort, and so register, before `{parameters}`.
     pub fn configure(&self, app: &mut ServiceConfig) {
         for (path, operations) in &self.0 {
-            let allow = allowed(operations.iter().map(|(method, ..)| method));
+            let allow = allowed(operations.iter().map(|operation| &operation.method));
             let mut resource = web::resource(path);
-            for (method, route, gate) in operations {
-                resource = resource.route(guarded(method, *route, gate.clone()));
+            for operation in operations {
+                resource = resource.route(guarded(operation.clone()));
             }
             app.service(answering_every_method(resource, allow));
         }
@@ -134,11 +145,11 @@ fn answering_every_method(resource: actix_web::Resource, allow: HeaderValue) -> 
         }))
 }
 
-fn guarded(method: &Method, route: fn() -> Route, gate: Gate) -> Route {
-    let route = if *method == Method::GET {
+fn guarded(Operation { method, route, gate }: Operation) -> Route {
+    let route = if method == Method::GET {
         route().guard(guard::Any(guard::Get()).or(guard::Head()))
     } else {
-        route().method(method.clone())
+        route().method(method)
     };
     let gate = Rc::new(gate);
     route.wrap(from_fn(move |request, next| pass(Rc::clone(&gate), request, next)))
@@ -179,7 +190,7 @@ fn method(method: &HttpMethod) -> Method {
         HttpMethod::Delete => Method::DELETE,
         HttpMethod::Head => Method::HEAD,
         HttpMethod::Options => Method::OPTIONS,
-        _ => Method::TRACE,
+        HttpMethod::Trace => Method::TRACE,
     }
 }
 

@@ -122,6 +122,8 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "slugs_pkey" | "organisations_slug_key" | "products_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
+        "slugs_slug_not_uuid" => invalid("/slug", "looks_like_id", "must not look like an id (a UUID)"),
+        "slugs_slug_form" => invalid("/slug", "wrong_form", "must be kebab-case of at most 80 characters"),
         "organisation_identifiers_pkey" => conflict(
             "/identifiers",
             "identifier_taken",
@@ -134,9 +136,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             conflict("/parent", "cycle", "An organisation cannot, directly or through others, be its own parent.")
         }
         "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
-        "products_step_back_has_reason" => {
-            invalid("/phaseReason", "required", "must say why, because the phase moves backwards")
-        }
+        "products_step_back_has_reason" => conflict("/phaseReason", "required", "Say why: the phase moves backwards."),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

@@ -5,6 +5,8 @@
 //! either.
 
 #[path = "../../schema.rs"]
+#[expect(clippy::doc_markdown, reason = "generated")]
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "generated"))]
 mod schema;
 
 pub mod error;

@@ -127,12 +127,10 @@ pub(crate) fn roles(pg: &mut PgConnection, actor: &Actor) -> Result<Roles> {
     Ok(Roles { operator: false, platform, memberships })
 }
 
-/// A person, for audit.
+/// A person, for audit: that there is one. The trail is never rewritten, so it holds nothing that would have to be
+/// erased with them.
 #[derive(serde::Serialize)]
-struct PersonState<'a> {
-    email: &'a str,
-    display_name: &'a str,
-}
+struct PersonState {}
 
 /// The person with an address, added when there is none.
 pub fn find_or_add(tx: &mut Tx<'_>, new_id: Uuid, email: &str, display_name: &str) -> Result<Uuid> {
@@ -184,7 +182,7 @@ fn add(tx: &mut Tx<'_>, id: Uuid, email: &str, display_name: &str) -> Result<Uui
     diesel::insert_into(users::table)
         .values((users::id.eq(id), users::email.eq(email), users::display_name.eq(display_name)))
         .execute(tx.pg)?;
-    tx.audit("users", id, None, Some(&PersonState { email, display_name }))?;
+    tx.audit("users", id, None, Some(&PersonState {}))?;
     Ok(id)
 }
 

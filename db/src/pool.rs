@@ -1,10 +1,10 @@
-//! The one blocking hop: a permit with a deadline, a connection, one closure, one transaction.
+//! The one blocking hop: a permit with a deadline, a connection, one closure; for writes, one transaction.
 //!
 //! Reads and writes have a pool each, because a burst of one must not starve the other: reads want about two
 //! connections a core, writes more, since they wait for the disk. Nothing else in the workspace blocks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -51,14 +51,14 @@ impl Db {
         }
     }
 
-    /// Runs `work` on one connection that cannot write. Tried once more when the connection turns out broken.
+    /// Runs `work` on one connection that cannot write. Tried again when the connection turns out broken.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: Fn(&mut Conn<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
-        self.reads.run(move |conn| work(&mut Conn::new(conn)), |_| true).await
+        self.reads.run(move |conn, _| work(&mut Conn::new(conn)), |error| matches!(error, Error::Disconnected(_))).await
     }
 
     /// Runs `work` in one transaction on behalf of `actor`: all of it is kept, or nothing.
@@ -70,7 +70,8 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
-        let transaction = move |conn: &mut PgConnection| Tx::run(conn, &actor, &work);
+        let transaction =
+            move |conn: &mut PgConnection, abandoned: &AtomicBool| Tx::run(conn, &actor, abandoned, &work);
         self.writes.run(transaction, |error| matches!(error, Error::Contention(_))).await
     }
 
@@ -111,7 +112,7 @@ impl Lane {
             url: settings.url.clone(),
             setup: format!(
                 "set statement_timeout = {0}; set lock_timeout = {0}; set idle_in_transaction_session_timeout = {1};
-                 set time zone 'UTC'; {setup}",
+                 set time zone 'UTC'; set client_min_messages = error; {setup}",
                 settings.statement.as_millis(),
                 settings.statement.as_millis() * 2,
             ),
@@ -134,7 +135,7 @@ impl Lane {
 
     async fn run<T, E, F>(&self, work: F, again: fn(&Error) -> bool) -> Result<T, E>
     where
-        F: Fn(&mut PgConnection) -> Result<T, E> + Send + 'static,
+        F: Fn(&mut PgConnection, &AtomicBool) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Failure + Send + 'static,
     {
@@ -144,23 +145,31 @@ impl Lane {
             .map_err(|_| Error::Unavailable("the pool is closed".into()))?;
         let pool = self.pool.clone();
         let span = tracing::Span::current();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let seen_by_task = Arc::clone(&abandoned);
+        #[expect(clippy::disallowed_methods, reason = "the one blocking hop")]
         let task = tokio::task::spawn_blocking(move || {
             // The permit goes back when the connection does, also when nobody waits for the answer any more.
             let _permit = permit;
             let _entered = span.enter();
-            attempt(&pool, &work, again)
+            attempt(&pool, &work, again, &seen_by_task)
         });
         match timeout(self.deadline, task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panicked)) => Err(Error::Internal(panicked.to_string()).into()),
-            Err(_) => Err(Error::Unavailable("the database did not answer in time".into()).into()),
+            Err(_) => {
+                // Who was told 503 will try again: what is not committed by then had better not be, should the
+                // database wake up.
+                abandoned.store(true, Ordering::Release);
+                Err(Error::Unavailable("the database did not answer in time".into()).into())
+            }
         }
     }
 }
 
-fn attempt<T, E, F>(pool: &Pool<Manager>, work: &F, again: fn(&Error) -> bool) -> Result<T, E>
+fn attempt<T, E, F>(pool: &Pool<Manager>, work: &F, again: fn(&Error) -> bool, abandoned: &AtomicBool) -> Result<T, E>
 where
-    F: Fn(&mut PgConnection) -> Result<T, E>,
+    F: Fn(&mut PgConnection, &AtomicBool) -> Result<T, E>,
     E: From<Error> + Failure,
 {
     const TRIES: u32 = 3;
@@ -168,7 +177,7 @@ where
     loop {
         tried += 1;
         let mut session = pool.get().map_err(|e| Error::Unavailable(e.to_string()))?;
-        let outcome = work(&mut session.conn);
+        let outcome = work(&mut session.conn, abandoned);
         let Err(error) = &outcome else { return outcome };
         let lost = matches!(error.database(), Some(Error::Disconnected(_)));
         if lost {

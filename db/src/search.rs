@@ -63,11 +63,28 @@ pub fn search(
     limit: usize,
     facets: &[Facet],
 ) -> Result<Found> {
-    // The words decide the plan: a rare one wants the inverted index, a common one the index on freshness.
+    planned_for_words(conn, |conn| ranked(conn, q, filter, after, limit, facets))
+}
+
+/// The candidates as a filter, for a list of them in another order, and whether those are all that match.
+pub fn candidates_of(conn: &mut Conn<'_>, q: &str, filter: &Filter) -> Result<(Filter, bool)> {
+    let candidates = planned_for_words(conn, |conn| {
+        let as_of = now(conn)?;
+        candidates(conn, q, filter, as_of)
+    })?;
+    Ok((Filter { among: Some(candidates.ids), ..Filter::default() }, candidates.complete))
+}
+
+/// The words decide the plan: a rare one wants the inverted index, a common one the index on freshness.
+fn planned_for_words<T>(conn: &mut Conn<'_>, work: impl FnOnce(&mut Conn<'_>) -> Result<T>) -> Result<T> {
     conn.batch("set plan_cache_mode = force_custom_plan")?;
-    let found = ranked(conn, q, filter, after, limit, facets);
+    let outcome = work(conn);
     conn.batch("set plan_cache_mode = force_generic_plan")?;
-    found
+    outcome
+}
+
+fn now(conn: &mut Conn<'_>) -> Result<DateTime<Utc>> {
+    Ok(diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(conn.pg)?)
 }
 
 fn ranked(
@@ -80,7 +97,7 @@ fn ranked(
 ) -> Result<Found> {
     let as_of = match after {
         Some(position) => position.as_of,
-        None => diesel::select(diesel::dsl::now.into_sql::<Timestamptz>()).get_result(conn.pg)?,
+        None => now(conn)?,
     };
     let candidates = candidates(conn, q, filter, as_of)?;
     let mut scored = scores(conn, q, &candidates, as_of)?;
@@ -119,7 +136,9 @@ fn candidates(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc
         let mut seen: HashSet<Uuid> = ids.iter().copied().collect();
         ids.extend(by_name(conn, q, filter, as_of)?.into_iter().filter(|id| seen.insert(*id)));
     }
-    if ids.is_empty() {
+    // What somebody excluded must not come back for looking alike.
+    let excludes = q.split_whitespace().any(|word| word.len() > 1 && word.starts_with('-'));
+    if ids.is_empty() && !excludes {
         let ids = by_likeness(conn, q, filter, as_of)?;
         return Ok(Candidates { ids, complete: true, by_words: false });
     }
@@ -127,26 +146,29 @@ fn candidates(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc
 }
 
 fn by_words(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc>) -> Result<Vec<Uuid>> {
-    let holds = sql::<Bool>("search @@ catalogue_query(").bind::<Text, _>(q).sql(")");
-    Ok(products::table
-        .filter(list::matching(conn, filter)?)
-        .filter(holds)
-        .filter(products::created_at.le(as_of))
-        .order((products::confirmed_at.desc(), products::id.desc()))
-        .limit(CANDIDATES)
-        .select(products::id)
-        .load(conn.pg)?)
+    let holds = sql::<Bool>("search @@ catalogue_query(").bind::<Text, _>(q.to_owned()).sql(")");
+    latest(conn, Box::new(holds), filter, as_of, CANDIDATES)
 }
 
 fn by_name(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Utc>) -> Result<Vec<Uuid>> {
-    let holds =
-        sql::<Bool>("to_tsvector('catalogue'::regconfig, name) @@ catalogue_query(").bind::<Text, _>(q).sql(")");
+    let named = sql::<Bool>("to_tsvector('catalogue'::regconfig, name) @@ catalogue_query(");
+    latest(conn, Box::new(named.bind::<Text, _>(q.to_owned()).sql(")")), filter, as_of, NAMED)
+}
+
+/// The most recently confirmed of those that hold what was typed and match the filter.
+fn latest(
+    conn: &mut Conn<'_>,
+    holds: Condition,
+    filter: &Filter,
+    as_of: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Uuid>> {
     Ok(products::table
         .filter(list::matching(conn, filter)?)
         .filter(holds)
         .filter(products::created_at.le(as_of))
         .order((products::confirmed_at.desc(), products::id.desc()))
-        .limit(NAMED)
+        .limit(limit)
         .select(products::id)
         .load(conn.pg)?)
 }
@@ -169,16 +191,19 @@ fn by_likeness(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Ut
 /// The words weigh most; freshness can add up to three tenths, citations up to seven, a name that is just what was
 /// typed doubles it. In billionths, so that a cursor holds it exactly.
 const SCORE: &str = "
-select p.id, round((
-    ts_rank('{0.05, 0.2, 0.5, 1.0}', p.search, q)
-    * (case when fold(p.name) = fold($1) then 2 else 1 end)
-    * (1 + 0.3 / (1 + greatest(0, extract(epoch from $3 - p.confirmed_at)) / 31536000)
-         + 0.7 * least(1, ln(1 + citing_organisation_count(p.id)) / ln(34)))
-  )::numeric * 1000000000)::bigint as score
-from products p, catalogue_query($1) q where p.id = any($2)";
+select p.id, (1e9
+    * ts_rank('{0.05, 0.2, 0.5, 1.0}', p.search, q)
+    * (case when char_length(p.name) = char_length($1) and fold(p.name) = fold($1) then 2 else 1 end)
+    * (1 + 0.3 / (1 + greatest(0, extract(epoch from $3 - p.confirmed_at)::float8) / 31536000)
+         + 0.7 * least(1, ln(1 + coalesce(cited.organisations, 0)::float8) / ln(34::float8)))
+  )::bigint as score
+from catalogue_query($1) q, products p
+left join (select product_id, count(*) as organisations from citations
+           where status = 'active' and product_id = any($2) group by product_id) cited on cited.product_id = p.id
+where p.id = any($2)";
 
 const LIKENESS: &str = "
-select p.id, round(word_similarity(fold($1), fold(p.name))::numeric * 1000000000)::bigint as score
+select p.id, (1e9 * word_similarity(fold($1), fold(p.name)))::bigint as score
 from products p where p.id = any($2) and $3 is not null";
 
 #[derive(QueryableByName)]

@@ -1,5 +1,7 @@
 //! Connections that read and transactions that write.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde::Serialize;
@@ -63,10 +65,11 @@ pub struct Tx<'c> {
 }
 
 impl Tx<'_> {
-    /// Runs `work` in a transaction.
+    /// Runs `work` in a transaction, and takes it back when meanwhile nobody waits for its outcome any more.
     pub(crate) fn run<T, E>(
         pg: &mut PgConnection,
         actor: &Actor,
+        abandoned: &AtomicBool,
         work: &dyn Fn(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E>
     where
@@ -75,7 +78,11 @@ impl Tx<'_> {
         pg.transaction(|pg| {
             // Read anew in each transaction: taking a role away takes effect with the next write.
             let roles = people::roles(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
-            work(&mut Tx { pg, actor, roles }).map_err(Outcome::Refused)
+            let outcome = work(&mut Tx { pg, actor, roles }).map_err(Outcome::Refused)?;
+            if abandoned.load(Ordering::Acquire) {
+                return Err(Outcome::Refused(Error::Unavailable("nobody waits for it any more".into()).into()));
+            }
+            Ok(outcome)
         })
         .map_err(Outcome::into_error)
     }
@@ -107,10 +114,11 @@ impl Tx<'_> {
         Conn { pg: self.pg }
     }
 
-    /// The organisation on whose behalf this is written: the token's, or the only one the person belongs to.
+    /// The organisation on whose behalf this is written: the one the token is for, or the only one the person belongs
+    /// to. A role over the platform is no membership.
     #[must_use]
     pub fn organisation_id(&self) -> Option<Uuid> {
-        self.actor.organisation_id.or_else(|| self.roles.only_organisation())
+        self.roles.only_organisation()
     }
 
     /// Leaves the audit row of a change. Only fields that differ are kept.

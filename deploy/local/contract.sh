@@ -56,7 +56,7 @@ main() {
     start_service
     local token
     token="$("$LOTI_BIN" token --admin)" || fail "Could not make an administrator's token: see above."
-    run openapi/rules/schemathesis.sh "http://$LOTI_LISTEN" "$token" ||
+    run openapi/rules/schemathesis.sh "http://$LOTI_LISTEN/v1" "$token" ||
         fail "The service and openapi/v1.json disagree: see above; the service's log is $log."
     kill -0 "$service" 2>/dev/null || fail "The service did not survive the calls: see the end of $log."
 }

@@ -118,12 +118,22 @@ serve() {
     printf '%s\n' "$spawned" >"$serve_pid"
     # Whoever has the port would answer for us: then the service has the word, and says that it is taken.
     if [ -z "$taken" ] && await_ready; then introduce; fi
+    watch_terminal
     local status=0
     wait "$spawned" || status=$?
     spawned=
     [ "$status" -ne 0 ] || fail "The service ended by itself: see its messages above."
     say "The service ended with status $status: see its message above."
     exit "$status"
+}
+
+# `ssh -t host make run`, and the connection breaks: only make is told, and make 4.3 waits for us in silence.
+watch_terminal() {
+    [ -t 2 ] || return 0
+    while kill -0 "$spawned" 2>/dev/null; do
+        [ -t 2 ] || exit 129
+        sleep 1 || true
+    done
 }
 
 await_ready() {

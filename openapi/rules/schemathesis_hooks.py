@@ -1,4 +1,4 @@
-"""What a schema cannot tell Schemathesis: three values that only make sense if they are made on purpose.
+"""What a schema cannot tell Schemathesis: values that only make sense if they are made on purpose.
 
 Nothing here accepts a failure; it only keeps requests from being refused for no fault of the server,
 which would leave the code behind the refusal untested. What was made malformed on purpose stays so.
@@ -18,8 +18,19 @@ ENTITY_TAG_HEADERS = ("if-match", "if-none-match")
 schemathesis.openapi.format(ENTITY_TAG, strategies.from_regex(r'"[0-9a-f]{1,16}"', fullmatch=True))
 
 
+# The document says `format: spdx`; this says what such texts are.
+LICENCES = ("MIT", "AGPL-3.0-or-later", "GPL-3.0", "Apache-2.0 OR MIT", "EUPL-1.2", "(MPL-2.0 AND CC-BY-4.0)")
+schemathesis.openapi.format("spdx", strategies.sampled_from(LICENCES))
+
+
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
+    for schema in raw_schema.get("components", {}).get("schemas", {}).values():
+        licence = schema.get("properties", {}).get("licence", {})
+        if licence.get("format") == "spdx":
+            # Texts of a length just within bounds are no licences.
+            licence.pop("minLength", None)
+            licence.pop("maxLength", None)
     for parameter in parameters(raw_schema):
         if parameter.get("in") == "header" and parameter.get("name", "").lower() in ENTITY_TAG_HEADERS:
             parameter.get("schema", {})["format"] = ENTITY_TAG
@@ -49,11 +60,30 @@ def after_call(context, case, response):
         handed_out.add(cursor)
 
 
+# Rules over two fields at once, which JSON Schema cannot say: a code has the form of its scheme, and
+# an end does not come before its start.
+CODES = {"GB-LAC": "E09000012", "GB-NHS": "R1H", "GB-COH": "01234567", "SWA": "20"}
+
+
+def make_consistent(body):
+    for identifier in body.get("identifiers") or ():
+        if isinstance(identifier, dict) and identifier.get("scheme") in CODES:
+            identifier["id"] = CODES[identifier["scheme"]]
+    if body.get("startsOn") and body.get("endsOn"):
+        body["startsOn"], body["endsOn"] = sorted((body["startsOn"], body["endsOn"]))
+    elif body.get("endsOn"):
+        body["endsOn"] = "9999-12-31"
+    elif body.get("startsOn"):
+        body["startsOn"] = "1000-01-01"
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.meta is None:
         return
     positive = not case.meta.generation.mode.is_negative
+    if positive and isinstance(case.body, dict):
+        make_consistent(case.body)
     if positive and case.query and case.query.get("cursor", "") not in handed_out:
         case.query.pop("cursor", None)
     # The document's example key would be sent again and again with other bodies: 422 each time, and

@@ -25,10 +25,8 @@ pub(crate) fn complete(paths: &mut Value, components: &mut Value) {
                 response["content"] = problem_content(kind);
                 names.extend(problem_headers(kind));
             }
-            match (status.as_str(), method) {
-                ("200", "get") => names.extend(["ETag", "Link"]),
-                ("200" | "201", _) => names.extend(["ETag", "Link"]),
-                _ => {}
+            if matches!(status.as_str(), "200" | "201") {
+                names.extend(["ETag", "Link"]);
             }
             if matches!(status.as_str(), "201" | "301") {
                 names.push("Location");

@@ -143,12 +143,6 @@ impl Caller {
             operation: self.operation.clone(),
         })
     }
-
-    /// Whether the answer may differ from what everybody gets.
-    #[must_use]
-    pub fn is_somebody(&self) -> bool {
-        self.verified.is_some()
-    }
 }
 
 impl FromRequest for Caller {

@@ -9,6 +9,7 @@ mod seed;
 mod serve;
 mod token;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -84,6 +85,10 @@ impl From<db::Error> for Failure {
     fn from(error: db::Error) -> Self {
         Self::failed(match error {
             db::Error::Unavailable(cause) => format!("The database cannot be used: {}.", cause.trim_end_matches('.')),
+            db::Error::NotFound => "There is no such record.".to_owned(),
+            db::Error::Invalid(faults) | db::Error::Conflict(faults) => {
+                faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect::<Vec<_>>().join("\n")
+            }
             other => format!("The database refused: {other}."),
         })
     }
@@ -133,7 +138,7 @@ fn start_log(config: &Config) {
     // A second subscriber in one process, as in tests, is refused, and the first one stays.
     let _ = match config.log_format {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
 }
 

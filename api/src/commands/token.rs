@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use db::organisations::{self, Key};
-use db::{Actor, Db, PlatformRole, Role, people};
+use db::{Actor, Db, PlatformRole, Role, Viewer, people};
 use uuid::Uuid;
 
 use super::{Failure, block_on};
@@ -25,7 +25,7 @@ pub struct Arguments {
     /// For the person with this e-mail address, who is added when not known.
     #[arg(long)]
     email: Option<String>,
-    /// Role over the platform that the person gets: moderator or platform_admin. They keep no other.
+    /// Role over the platform that the person gets: moderator or `platform_admin`. They keep no other.
     #[arg(long = "platform-role", value_name = "ROLE", requires = "email")]
     platform_roles: Vec<String>,
     /// Scopes, separated by commas; all of them when absent.
@@ -67,9 +67,11 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
                     Some(roles) => people::ensure(tx, Uuid::now_v7(), &email, name_of(&email), roles)?,
                     None => people::find_or_add(tx, Uuid::now_v7(), &email, name_of(&email))?,
                 };
-                let organisation_id =
-                    organisation.as_ref().map(|key| organisations::id_of(&mut tx.conn(), key)).transpose()?;
-                Ok::<_, db::Error>((user_id, organisation_id))
+                let organisation_id = organisation
+                    .as_ref()
+                    .map(|key| organisations::find(&mut tx.conn(), Viewer::Operator, key))
+                    .transpose()?;
+                Ok::<_, db::Error>((user_id, organisation_id.map(|found| found.row.id)))
             })
             .await?)
     })?;
@@ -94,7 +96,7 @@ pub(super) fn member(arguments: MemberArguments) -> Result<(), Failure> {
         Ok(db
             .write(Actor::operator("loti member"), move |tx| {
                 let user_id = people::find_or_add(tx, Uuid::now_v7(), &email, name_of(&email))?;
-                let organisation_id = organisations::id_of(&mut tx.conn(), &organisation)?;
+                let organisation_id = organisations::find(&mut tx.conn(), Viewer::Operator, &organisation)?.row.id;
                 match role {
                     Some(role) => people::set_membership(tx, user_id, organisation_id, role),
                     None => people::remove_membership(tx, user_id, organisation_id),

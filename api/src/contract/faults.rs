@@ -102,7 +102,7 @@ fn plain(kind: &ValidationErrorKind, instance: &Value) -> (&'static str, Cow<'st
         ValidationErrorKind::Maximum { limit } => ("too_large", format!("must be at most {limit}").into()),
         ValidationErrorKind::Minimum { limit } => ("too_small", format!("must be at least {limit}").into()),
         ValidationErrorKind::Enum { options } => ("not_listed", format!("must be one of {}", words(options)).into()),
-        ValidationErrorKind::Format { format } => ("wrong_format", format!("must be a {}", format_name(format)).into()),
+        ValidationErrorKind::Format { format } => ("wrong_format", format!("must be {}", format_name(format)).into()),
         ValidationErrorKind::Pattern { pattern } => ("wrong_form", form(pattern)),
         other => ("invalid", format!("breaks the rule `{}` of the document", other.keyword()).into()),
     }
@@ -142,12 +142,13 @@ fn words(options: &Value) -> String {
 
 fn format_name(format: &str) -> &'static str {
     match format {
-        "date" => "date as YYYY-MM-DD",
-        "date-time" => "time as RFC 3339 has it, such as 2026-11-23T09:30:00Z",
-        "uuid" => "UUID",
-        "uri" => "URL",
-        "email" => "e-mail address",
-        _ => "value of the documented format",
+        "date" => "a date as YYYY-MM-DD",
+        "date-time" => "a time as RFC 3339 has it, such as 2026-11-23T09:30:00Z",
+        "uuid" => "a UUID",
+        "uri" => "a URL",
+        "email" => "an e-mail address",
+        "spdx" => "an SPDX licence expression, such as MIT or AGPL-3.0-or-later",
+        _ => "a value of the documented format",
     }
 }
 

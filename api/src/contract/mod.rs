@@ -4,6 +4,8 @@
 //! [`schemas`] completes what the derive macros leave open; [`faults`] says in our words what a value does wrong;
 //! a [`Gate`] stands before each handler.
 
+#![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what is not there")]
+
 pub mod body;
 pub mod faults;
 pub mod schemas;
@@ -68,6 +70,7 @@ impl Contract {
             id: operation_id.to_owned(),
             rule,
             query: self.query(operation)?,
+            headers: self.headers(operation)?,
             bodies: bodies
                 .into_iter()
                 .map(|(media_type, content)| Ok((media_type, self.compile(content["schema"].clone())?)))
@@ -99,6 +102,15 @@ impl Contract {
         Ok(Query { kinds, validator: self.compile(schema)? })
     }
 
+    fn headers(&self, operation: &Value) -> Result<Vec<(String, Validator)>, String> {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let headers = parameters.filter(|parameter| parameter["in"] == "header");
+        headers
+            .filter_map(|header| header["name"].as_str().map(|name| (name, header["schema"].clone())))
+            .map(|(name, schema)| Ok((name.to_owned(), self.compile(schema)?)))
+            .collect()
+    }
+
     fn resolved(&self, schema: &Value) -> Value {
         let name = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
         name.and_then(|name| self.schemas.get(name)).unwrap_or(schema).clone()
@@ -110,9 +122,16 @@ impl Contract {
         }
         jsonschema::draft202012::options()
             .should_validate_formats(true)
+            .with_format("spdx", is_spdx)
             .build(&schema)
             .map_err(|error| format!("a schema cannot be enforced: {error}"))
     }
+}
+
+/// Identifiers that SPDX has deprecated, such as GPL-3.0, are still what most files say.
+pub(crate) fn is_spdx(expression: &str) -> bool {
+    let mode = spdx::ParseMode { allow_deprecated: true, allow_postfix_plus_on_gpl: true, ..spdx::ParseMode::STRICT };
+    spdx::Expression::parse_mode(expression, mode).is_ok()
 }
 
 fn scalar(schema: &Value) -> Scalar {
@@ -156,7 +175,7 @@ struct Query {
 
 impl Query {
     /// The parameters as one JSON object; every fault at once.
-    fn read(&self, query: &str) -> Result<Value, Vec<Fault>> {
+    fn read(&self, query: &str) -> (Value, Vec<Fault>) {
         let mut values = Map::new();
         let mut found = Vec::new();
         for (name, value) in pairs(query) {
@@ -180,7 +199,7 @@ impl Query {
         }
         let values = Value::Object(values);
         found.extend(faults::of_parameters(&self.validator, &values));
-        if found.is_empty() { Ok(values) } else { Err(found) }
+        (values, found)
     }
 
     fn unknown(&self, name: &str) -> Fault {
@@ -222,6 +241,7 @@ struct Operation {
     id: String,
     rule: Rule,
     query: Query,
+    headers: Vec<(String, Validator)>,
     bodies: Vec<(String, Validator)>,
     retirement: Vec<(HeaderName, HeaderValue)>,
 }
@@ -234,12 +254,26 @@ impl Gate {
     pub fn admit(&self, request: &ServiceRequest) -> Result<(), Problem> {
         let identity = request.extensions().get::<Identity>().cloned().unwrap_or_default();
         let verified = self.0.rule.admit(identity)?;
-        let parameters = self.0.query.read(request.query_string()).map_err(Problem::invalid)?;
+        let (parameters, mut faults) = self.0.query.read(request.query_string());
+        faults.extend(self.header_faults(request.headers()));
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
         let mut extensions = request.extensions_mut();
         extensions.insert(Caller::new(verified, self.0.id.clone()));
         extensions.insert(Parameters(parameters));
         extensions.insert(self.clone());
         Ok(())
+    }
+
+    /// A header that is documented has the documented form. Whether it must be there is for its extractor to say.
+    fn header_faults(&self, headers: &HeaderMap) -> Vec<Fault> {
+        let wrong = |(name, validator): &&(String, Validator)| {
+            let mut values = headers.get_all(name.as_str());
+            values.any(|value| !value.to_str().is_ok_and(|text| validator.is_valid(&Value::from(text))))
+        };
+        let faulty = self.0.headers.iter().filter(wrong);
+        faulty.map(|(name, _)| Fault::parameter(name, "wrong_form", "must have the documented form")).collect()
     }
 
     /// Media types that the body may have.

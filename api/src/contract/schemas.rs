@@ -4,6 +4,8 @@
 //! (`x-merge-patch-of`) gets the fields of what it changes, all optional, null where they may be absent; and what only
 //! we send always has all its fields.
 
+#![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what is not there")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -38,12 +40,13 @@ pub fn complete(mut schemas: BTreeMap<String, Value>, paths: &Value) -> BTreeMap
 
 /// What only we send always has all its fields, those without a value as null.
 ///
-/// A field that is neither required nor nullable is one that we leave out.
+/// A read-only field that is neither required nor nullable is one that we leave out.
 fn require_all(schema: &mut Value) {
     let Some(properties) = schema["properties"].as_object() else { return };
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let always = |name: &String, property: &Value| {
-        required.contains(&json!(name)) || is_nullable(property) || property["type"] == json!("array")
+        let left_out = property["readOnly"] == json!(true);
+        required.contains(&json!(name)) || is_nullable(property) || (property["type"] == json!("array") && !left_out)
     };
     let names: Vec<Value> =
         properties.iter().filter(|(name, p)| always(name, p)).map(|(name, _)| json!(name)).collect();
@@ -117,7 +120,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// A format bounds the length of its texts.
+/// A format bounds the length of its texts, and what is read-only is the list rather than its items.
 fn bound(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         schema.as_array_mut().into_iter().flatten().for_each(bound);
@@ -137,6 +140,9 @@ fn bound(schema: &mut Value) {
         }
         _ => {}
     }
+    // The derive macro puts what is said of a list on its items.
+    let moved = object.get_mut("items").and_then(Value::as_object_mut).and_then(|items| items.remove("readOnly"));
+    object.extend(moved.map(|read_only| ("readOnly".to_owned(), read_only)));
     object.values_mut().for_each(bound);
 }
 

@@ -64,7 +64,7 @@ impl FromRequest for IfMatch {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::read(request.headers()).ok_or_else(|| {
             Problem::new(&PRECONDITION_REQUIRED, "Send `If-Match` with the `ETag` of what you read.")
-                .with_fault(Fault::parameter("If-Match", "required", "must be given"))
+                .with_faults([Fault::parameter("If-Match", "required", "must be given")])
         }))
     }
 }
@@ -98,7 +98,7 @@ pub struct IfMatchHeader {
         rename = "If-Match",
         required = true,
         max_length = 400,
-        pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#,
         example = "*"
     )]
     if_match: String,
@@ -114,7 +114,7 @@ pub struct OptionalIfMatchHeader {
         rename = "If-Match",
         required = false,
         max_length = 400,
-        pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#,
         example = "*"
     )]
     if_match: Option<String>,
@@ -130,7 +130,7 @@ pub struct IfNoneMatchHeader {
         rename = "If-None-Match",
         required = false,
         max_length = 400,
-        pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$"#,
         example = "\"3-9f2c11aa\""
     )]
     if_none_match: Option<String>,
@@ -187,6 +187,7 @@ impl<T: Serialize> Responder for Single<T> {
 }
 
 /// An answer with a tag; 304 without a body when a reader holds just that.
+#[must_use]
 pub fn tagged(request: &HttpRequest, status: StatusCode, media_type: &str, body: Vec<u8>, tag: &str) -> HttpResponse {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && holds(request.headers(), tag) {
@@ -210,7 +211,8 @@ fn holds(headers: &HeaderMap, tag: &str) -> bool {
 /// Twelve hexadecimal digits that change with the content.
 #[must_use]
 pub fn digest(body: &[u8]) -> String {
-    Sha256::digest(body).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let start = Sha256::digest(body).iter().take(6).fold(0_u64, |start, byte| start << 8 | u64::from(*byte));
+    format!("{start:012x}")
 }
 
 /// A Rust field name as on the wire.

@@ -127,7 +127,7 @@ async fn collect(payload: &mut Payload, announced: usize) -> Result<Bytes, Probl
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_slice(bytes).map(with_whole_numbers).map_err(|error| {
         let detail = if bytes.is_empty() {
             "must be a JSON document, and is empty".to_owned()
         } else {
@@ -135,6 +135,24 @@ fn parse(bytes: &[u8]) -> Result<Value, Problem> {
         };
         Problem::invalid([db::Fault::new("", "malformed_json", detail)])
     })
+}
+
+/// 3.0 is a whole number to JSON Schema, and so to us.
+fn with_whole_numbers(value: Value) -> Value {
+    /// Up to here every whole number has a double of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "whole, and within bounds")]
+            Some(whole) if !number.is_i64() && whole.fract() == 0.0 && whole.abs() < EXACT => Value::from(whole as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => Value::Array(items.into_iter().map(with_whole_numbers).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (name, with_whole_numbers(value))).collect())
+        }
+        other => other,
+    }
 }
 
 /// The faults that `validator` found, by the names on the wire.
@@ -151,7 +169,9 @@ fn validation_faults(errors: &validator::ValidationErrors) -> Vec<Fault> {
             match kind {
                 ValidationErrorsKind::Struct(inner) => walk(inner, &here, found),
                 ValidationErrorsKind::List(items) => {
-                    items.iter().for_each(|(index, inner)| walk(inner, &format!("{here}/{index}"), found));
+                    for (index, inner) in items {
+                        walk(inner, &format!("{here}/{index}"), found);
+                    }
                 }
                 ValidationErrorsKind::Field(faults) => found.extend(faults.iter().map(|fault| fault_at(&here, fault))),
             }

@@ -14,11 +14,11 @@ use serde_json::{Map, Value};
 use validator::Validate;
 
 use super::json::{into_typed, read_json};
-use crate::problem::{Fault, Problem};
+use crate::problem::Problem;
 
-/// A body of `application/merge-patch+json`, and what it does wrong by the document, which [`Patch::apply`] reports.
+/// A body of `application/merge-patch+json` that matches the document.
 #[derive(Clone)]
-pub struct Patch(Value, Vec<Fault>);
+pub struct Patch(Value);
 
 impl Patch {
     /// Whether the patch speaks of a field.
@@ -31,7 +31,7 @@ impl Patch {
     pub fn apply<T: Serialize + DeserializeOwned + Validate>(&self, resource: &T) -> Result<T, Problem> {
         let mut merged = serde_json::to_value(resource).map_err(|error| Problem::internal(error.to_string()))?;
         merge(&mut merged, &self.0);
-        into_typed(merged, self.1.clone())
+        into_typed(merged, Vec::new())
     }
 }
 
@@ -43,7 +43,7 @@ impl FromRequest for Patch {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let (patch, faults) = read_json(&request, payload).await?;
-            Ok(Self(patch, faults))
+            if faults.is_empty() { Ok(Self(patch)) } else { Err(Problem::invalid(faults)) }
         })
     }
 }

@@ -4,7 +4,8 @@ use std::future::{Ready, ready};
 use std::str::FromStr;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::http::header::LOCATION;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use db::organisations::Key;
 use percent_encoding::percent_decode_str;
 
@@ -44,6 +45,18 @@ impl<T: FromStr> FromPath for (Key, T) {
     fn from_segments(segments: &[String]) -> Option<Self> {
         let [key, second] = segments else { return None };
         Some((read_key(key)?, second.parse().ok()?))
+    }
+}
+
+/// The redirect for somebody who asked by an earlier slug: what it named has another today.
+#[must_use]
+pub fn moved(asked: &Key, collection: &str, slug: &str) -> Option<HttpResponse> {
+    let location = format!("/v1/{collection}/{slug}");
+    match asked {
+        Key::Slug(earlier) if earlier != slug => {
+            Some(HttpResponse::MovedPermanently().insert_header((LOCATION, location)).finish())
+        }
+        _ => None,
     }
 }
 

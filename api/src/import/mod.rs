@@ -566,9 +566,10 @@ impl Row {
             Err(problem) => {
                 let problem = self.origins.relocate(problem);
                 let faults = if problem.faults.is_empty() {
-                    vec![fault("", "refused", problem.cause.unwrap_or_else(|| problem.detail.to_string()))]
+                    let reason = problem.cause.clone().unwrap_or_else(|| problem.detail.to_string());
+                    vec![fault("", "refused", reason)]
                 } else {
-                    problem.faults
+                    problem.faults.clone()
                 };
                 Ok(Err(faults))
             }

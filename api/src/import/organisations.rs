@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Applied, Content, Options, Row, Rules, fault, of_same_source, overlay};
 use crate::problem::{CONFLICT, Problem};
-use crate::v1::organisations::CreateOrganisation;
+use crate::v1::organisations::wire::CreateOrganisation;
 
 /// Aliases that an organisation may have.
 const MOST_ALIASES: usize = 50;
@@ -141,7 +141,7 @@ fn not_of_same_source(tx: &mut Tx<'_>, source: &str, id: Uuid) -> Result<(), Pro
 }
 
 fn taken(detail: &str) -> Problem {
-    Problem::new(&CONFLICT, detail.to_owned()).with_fault(fault("/identifiers", "identifier_taken", detail))
+    Problem::new(&CONFLICT, detail.to_owned()).with_faults([fault("/identifiers", "identifier_taken", detail)])
 }
 
 /// Fills the gaps of an organisation that another row founded.

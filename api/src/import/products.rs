@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::organisations::add_supplier;
 use super::{Applied, Content, Options, Row, Rules, fault, of_same_source, overlay};
 use crate::contract::body::Origins;
+use crate::contract::is_spdx;
 use crate::problem::{Fault, Problem};
-use crate::v1::products::wire::{CreateProduct, is_spdx};
+use crate::v1::products::wire::CreateProduct;
 use crate::words::{cut, kebab_case, one_line};
 
 /// Characters that a summary may have.
@@ -224,8 +225,7 @@ impl Reader<'_> {
         if licences.is_empty() || licences.iter().any(|licence| is_proprietary(licence)) {
             return;
         }
-        let unknown: Vec<&str> =
-            licences.iter().filter(|licence| is_spdx(licence).is_err()).map(String::as_str).collect();
+        let unknown: Vec<&str> = licences.iter().filter(|licence| !is_spdx(licence)).map(String::as_str).collect();
         if unknown.is_empty() {
             self.origins.note("/licence", "/licences");
             self.fields.insert("licence".to_owned(), json!(licences.join(" OR ")));

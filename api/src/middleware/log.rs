@@ -44,11 +44,11 @@ pub async fn log<B: MessageBody + 'static>(
         let status = response.status().as_u16();
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
         let problem_slug = problem.as_ref().map_or("", |problem| problem.kind.slug);
-        match problem.as_ref().and_then(|problem| problem.cause.as_deref()) {
-            Some(cause) => {
-                tracing::error!(%method, route, status, milliseconds, problem = problem_slug, cause, "answered");
-            }
-            None => tracing::info!(%method, route, status, milliseconds, problem = problem_slug, "answered"),
+        let cause = problem.as_ref().and_then(|problem| problem.cause.as_deref());
+        if let Some(cause) = cause {
+            tracing::error!(%method, route, status, milliseconds, problem = problem_slug, cause, "answered");
+        } else {
+            tracing::info!(%method, route, status, milliseconds, problem = problem_slug, "answered");
         }
     });
     Ok(response)
@@ -90,7 +90,7 @@ fn with_problem<B: MessageBody + 'static>(mut response: Response<B>, request_id:
     let status = response.status();
     let problem = match occurred {
         Some(problem) => problem,
-        None if status.is_client_error() || status.is_server_error() => {
+        None if (status.is_client_error() || status.is_server_error()) && !speaks_for_itself(&response) => {
             let problem = from_status(status.as_u16(), response.response().error());
             *response.response_mut().status_mut() = problem.status_code();
             problem
@@ -105,6 +105,11 @@ fn with_problem<B: MessageBody + 'static>(mut response: Response<B>, request_id:
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.response_mut().extensions_mut().insert(problem);
     response.map_body(|_, _| EitherBody::left(BoxBody::new(Bytes::from(body))))
+}
+
+/// Whether a handler wrote the body, as that of `/readyz`, which names what is not ready; the framework writes no JSON.
+fn speaks_for_itself<B>(response: &Response<B>) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json")
 }
 
 /// What the framework refuses by itself.

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::phase_of;
 use crate::contract::body::Origins;
+use crate::contract::is_spdx;
 use crate::problem::{Fault, Location};
-use crate::v1::products::wire::is_spdx;
 use crate::words::{cut, kebab_case, one_line};
 
 /// Keys of the standard, of every version; those of countries are two letters.
@@ -213,7 +213,7 @@ impl Reader {
 
     fn licence(&mut self, licence: Option<String>) {
         let licence = licence.map(trimmed).filter(|licence| !licence.is_empty());
-        let known = licence.clone().filter(|licence| is_spdx(licence).is_ok());
+        let known = licence.clone().filter(|licence| is_spdx(licence));
         if let Some(licence) = licence.filter(|_| known.is_none()) {
             let detail = format!("must be an SPDX licence expression, and is {:?}", cut(&licence, 80));
             self.unusable.push(fault("/legal/license", "not_spdx", detail));

@@ -67,11 +67,13 @@ create trigger slugs_not_truncated before truncate on slugs
 
 create function claim_slug() returns trigger language plpgsql as $$
 declare
+  -- A variable, because tg_table_name brings a collation of its own, with which no index would be used.
+  held_kind text := tg_table_name;
   holder uuid;
 begin
-  insert into slugs (kind, slug, object_id) values (tg_table_name, new.slug, new.id)
+  insert into slugs (kind, slug, object_id) values (held_kind, new.slug, new.id)
     on conflict (kind, slug) do nothing;
-  select object_id into holder from slugs where kind = tg_table_name and slug = new.slug;
+  select object_id into holder from slugs where kind = held_kind and slug = new.slug;
   if holder <> new.id then
     raise exception 'slug % is or was held by another', new.slug
       using errcode = 'unique_violation', constraint = 'slugs_pkey';

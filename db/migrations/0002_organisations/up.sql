@@ -35,7 +35,6 @@ create table organisations (
 create index organisations_parent_id_idx on organisations (parent_id);
 create index organisations_alias_keys_idx on organisations using gin (alias_keys);
 create index organisations_name_idx on organisations (fold(name), id);
-create index organisations_name_trigram_idx on organisations using gin (fold(name) gin_trgm_ops);
 create index organisations_updated_at_idx on organisations (updated_at desc, id desc);
 create trigger organisations_raise_version before update on organisations
   for each row execute function raise_version();

@@ -168,6 +168,8 @@ begin
 end $$;
 create trigger product_versions_append_only before update or delete on product_versions
   for each row execute function keep_product_version();
+create trigger product_versions_not_truncated before truncate on product_versions
+  for each statement execute function refuse_change();
 
 create table product_updates (
   id uuid primary key,
@@ -222,6 +224,7 @@ create table citations (
 create unique index citations_one_live on citations (organisation_id, product_id) where status = 'active';
 create index citations_product_id_live_idx on citations (product_id, organisation_id) where status = 'active';
 create index citations_product_id_idx on citations (product_id);
+create index citations_organisation_id_idx on citations (organisation_id);
 comment on table citations is 'Organisation X uses product Y.';
 comment on column citations.id is 'UUIDv7.';
 comment on column citations.product_id is 'What is used; cannot be removed while it is cited.';

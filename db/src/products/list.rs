@@ -41,6 +41,8 @@ pub struct Filter {
     pub fresh: Option<bool>,
     /// Changed at or after this.
     pub updated_since: Option<DateTime<Utc>>,
+    /// Only these, such as the candidates of a search.
+    pub among: Option<Vec<Uuid>>,
 }
 
 /// How a list is ordered.
@@ -251,6 +253,9 @@ pub(crate) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
     }
     if let Some(since) = filter.updated_since {
         and(Box::new(products::updated_at.ge(since)));
+    }
+    if let Some(among) = &filter.among {
+        and(Box::new(products::id.eq_any(among.clone())));
     }
     Ok(all)
 }

@@ -195,25 +195,6 @@ pub struct Product {
     pub comment_count: i64,
 }
 
-/// Where a product is found under a key.
-#[derive(Debug, Clone)]
-pub enum Found {
-    /// Here it is.
-    Here(Box<Product>),
-    /// Under another slug today.
-    Moved(String),
-}
-
-/// The product, or its present slug when asked for by an earlier one.
-pub fn find(conn: &mut Conn<'_>, key: &Key) -> Result<Found> {
-    let id = id_of(conn, key)?;
-    let product = by_id(conn, id)?;
-    match key {
-        Key::Slug(slug) if *slug != product.row.state.slug => Ok(Found::Moved(product.row.state.slug)),
-        _ => Ok(Found::Here(Box::new(product))),
-    }
-}
-
 /// The id of a product that exists, by id or by any slug it ever had.
 pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     let id = match key {

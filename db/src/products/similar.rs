@@ -32,7 +32,7 @@ pub struct SimilarProduct {
     pub shared_codes: Texts,
 }
 
-/// Two bounded sets, one by each index: names that look alike, and the latest with a service or CPV code in common.
+/// Three bounded sets, one by each index: names that look alike, and the latest with a service or a CPV code in common.
 const SIMILAR: &str = "
 with candidates as (
   (select id from products where fold(name) % fold($1) and id is distinct from $3

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::http::etag::IfNoneMatchHeader;
 use crate::http::text::{Category, CpvCode, Licence, OrganisationKey, Platform, ServiceCode};
 use crate::http::{Collection, Cursor, Paging, Query};
-use crate::problem::{Fault, Problem};
+use crate::problem::Problem;
 use crate::routes::Routes;
 
 /// The operations here.
@@ -37,7 +37,7 @@ pub enum ProductSort {
     /// Latest change first.
     #[serde(rename = "-updatedAt")]
     Updated,
-    /// Best match first; only with `q`.
+    /// Best match first; by name without `q`.
     #[serde(rename = "relevance")]
     Relevance,
 }
@@ -116,7 +116,7 @@ pub struct ListProducts {
     #[serde(default)]
     #[param(max_items = 8, required = false, style = Form, explode = false, inline, value_type = Vec<FacetField>)]
     facets: Vec<FacetField>,
-    /// Order: best match first with `q`, otherwise by name. `relevance` needs `q`, and `q` takes no other.
+    /// Order: best match first with `q`, otherwise by name.
     #[param(required = false, inline, value_type = ProductSort)]
     sort: Option<ProductSort>,
     /// Whether to count the items of all pages as `total`, which takes longer.
@@ -146,22 +146,17 @@ impl ListProducts {
             budget_bands: self.budget_band.clone(),
             fresh: self.freshness.map(|freshness| freshness == Freshness::Fresh),
             updated_since: self.updated_since,
+            among: None,
         }
     }
 
-    fn sort(&self) -> Result<Sort, Problem> {
-        match (self.sort, &self.q) {
-            (Some(ProductSort::Relevance) | None, Some(_)) | (Some(ProductSort::Name) | None, None) => Ok(Sort::Name),
-            (Some(ProductSort::Created), None) => Ok(Sort::Created),
-            (Some(ProductSort::Updated), None) => Ok(Sort::Updated),
-            (Some(ProductSort::Relevance), None) => {
-                Err(Problem::invalid([Fault::parameter("sort", "needs_q", "relevance needs the parameter q")]))
-            }
-            (Some(_), Some(_)) => Err(Problem::invalid([Fault::parameter(
-                "sort",
-                "only_relevance",
-                "must be relevance, or absent, when q is given",
-            )])),
+    /// The order asked for; none for that of a search.
+    fn sort(&self) -> Option<Sort> {
+        match self.sort {
+            None | Some(ProductSort::Relevance) => self.q.is_none().then_some(Sort::Name),
+            Some(ProductSort::Name) => Some(Sort::Name),
+            Some(ProductSort::Created) => Some(Sort::Created),
+            Some(ProductSort::Updated) => Some(Sort::Updated),
         }
     }
 }
@@ -178,12 +173,15 @@ impl ListProducts {
 )]
 async fn list_products(app: Data<App>, query: Query<ListProducts>) -> Result<impl Responder, Problem> {
     let Query(query) = query;
-    let sort = query.sort()?;
     let found = app
         .db
-        .read(move |conn| match &query.q {
-            Some(q) => searched(conn, q, &query),
-            None => listed(conn, &query, sort),
+        .read(move |conn| match (&query.q, query.sort()) {
+            (Some(q), None) => searched(conn, q, &query),
+            (Some(q), Some(sort)) => {
+                let (candidates, complete) = search::candidates_of(conn, q, &query.filter())?;
+                Ok(Listed { complete, ..listed(conn, &query, &candidates, sort)? })
+            }
+            (None, sort) => listed(conn, &query, &query.filter(), sort.unwrap_or(Sort::Name)),
         })
         .await?;
     let now = app.clock.now();
@@ -208,8 +206,7 @@ struct Listed {
     complete: bool,
 }
 
-fn listed(conn: &mut Conn<'_>, query: &ListProducts, sort: Sort) -> Result<Listed, Problem> {
-    let filter = query.filter();
+fn listed(conn: &mut Conn<'_>, query: &ListProducts, filter: &Filter, sort: Sort) -> Result<Listed, Problem> {
     let after: Option<Position> = query.paging.after()?;
     let fits = match &after {
         None => true,
@@ -220,9 +217,9 @@ fn listed(conn: &mut Conn<'_>, query: &ListProducts, sort: Sort) -> Result<Liste
     if !fits {
         return Err(Cursor::refused());
     }
-    let Page { items, next } = list::list(conn, &filter, sort, after.as_ref(), query.paging.limit())?;
-    let total = if query.count.unwrap_or(false) { Some(list::count(conn, &filter)?) } else { None };
-    let facets = query.facets.iter().map(|field| Ok(facet(*field, list::facet(conn, &filter, (*field).into())?)));
+    let Page { items, next } = list::list(conn, filter, sort, after.as_ref(), query.paging.limit())?;
+    let total = if query.count.unwrap_or(false) { Some(list::count(conn, filter)?) } else { None };
+    let facets = query.facets.iter().map(|field| Ok(facet(*field, list::facet(conn, filter, (*field).into())?)));
     let facets = facets.collect::<Result<_, Problem>>()?;
     Ok(Listed { items, next: next.as_ref().map(Cursor::write), total, facets, complete: true })
 }

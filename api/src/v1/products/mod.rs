@@ -10,17 +10,17 @@ pub mod versions;
 pub mod wire;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use db::organisations::Key;
-use db::products::{self, Found, Note, ProductState};
+use db::products::{self, Note, ProductState};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
+use crate::http::path::moved;
 use crate::http::{Collection, IfMatch, Json, Patch, Path, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
@@ -49,7 +49,7 @@ pub fn routes() -> Routes {
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
         (status = 201, body = Product, description = "The product, as added."),
-        (status = 409, description = "The slug belongs, or once belonged, to another product."),
+        (status = 409, description = "The slug belongs, or once belonged, to another product; or the supplier, the owner or a service code is not in the catalogue."),
     ),
 )]
 async fn create_product(app: Data<App>, caller: Caller, body: Json<CreateProduct>) -> Result<impl Responder, Problem> {
@@ -87,13 +87,9 @@ async fn create_product(app: Data<App>, caller: Caller, body: Json<CreateProduct
 )]
 async fn get_product(app: Data<App>, key: Path<Key>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let Path(key) = key;
-    let found = app.db.read(move |conn| products::find(conn, &key)).await.map_err(Problem::from)?;
-    Ok(match found {
-        Found::Here(product) => answer(&app, *product).respond_to(&request),
-        Found::Moved(slug) => {
-            HttpResponse::MovedPermanently().insert_header((header::LOCATION, format!("/v1/products/{slug}"))).finish()
-        }
-    })
+    let asked = key.clone();
+    let product = app.db.read(move |conn| products::get(conn, &key)).await.map_err(Problem::from)?;
+    Ok(moved(&asked, "products", &product.row.state.slug).unwrap_or_else(|| answer(&app, product).respond_to(&request)))
 }
 
 /// Change a product
@@ -110,7 +106,7 @@ async fn get_product(app: Data<App>, key: Path<Key>, request: HttpRequest) -> Re
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
         (status = 200, body = Product, description = "The product, as changed."),
-        (status = 409, description = "The slug belongs, or once belonged, to another product."),
+        (status = 409, description = "The slug belongs, or once belonged, to another product; or the supplier, the owner or a service code is not in the catalogue; or the phase moves backwards without a reason."),
     ),
 )]
 async fn update_product(

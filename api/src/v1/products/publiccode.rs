@@ -86,9 +86,8 @@ async fn get_product_publiccode(app: Data<App>, key: Path<Key>, request: HttpReq
         .await
         .map_err(Problem::from)?;
     let file = write(&product, &categories).map_err(|missing| {
-        let problem =
-            Problem::new(&CONFLICT, "The product lacks what publiccode.yml requires; add it, then read again.");
-        missing.into_iter().fold(problem, Problem::with_fault)
+        Problem::new(&CONFLICT, "The product lacks what publiccode.yml requires; add it, then read again.")
+            .with_faults(missing)
     })?;
     let tag = format!("\"{}-{}\"", product.row.version, digest(file.as_bytes()));
     Ok(tagged(&request, StatusCode::OK, "application/yaml", file.into_bytes(), &tag))
@@ -158,7 +157,10 @@ fn all_kept(read: Result<CreateProduct, Problem>, reading: &Reading) -> Result<C
     match read {
         Ok(wanted) if reading.unusable.is_empty() => Ok(wanted),
         Ok(_) => Err(Problem::invalid(unusable)),
-        Err(problem) => Err(Problem::invalid(unusable.chain(reading.origins.relocate(problem).faults))),
+        Err(problem) => {
+            let broken = &reading.origins.relocate(problem).faults;
+            Err(Problem::invalid(unusable.chain(broken.iter().cloned())))
+        }
     }
 }
 

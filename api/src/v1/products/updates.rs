@@ -18,7 +18,7 @@ use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::{Collection, Cursor, IfMatch, Json, Paging, Path, Query, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
-use crate::v1::organisations::OrganisationReference;
+use crate::v1::organisations::wire::OrganisationReference;
 
 /// The operations here.
 #[must_use]

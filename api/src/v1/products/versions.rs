@@ -18,7 +18,7 @@ use crate::http::etag::{IfNoneMatchHeader, OptionalIfMatch, OptionalIfMatchHeade
 use crate::http::{Collection, Cursor, Json, Paging, Path, Query, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
-use crate::v1::organisations::OrganisationReference;
+use crate::v1::organisations::wire::OrganisationReference;
 
 /// The operations here.
 #[must_use]
@@ -217,7 +217,7 @@ async fn compare_product_versions(
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
         (status = 200, body = Product, description = "The product, as reverted."),
-        (status = 409, description = "Something that the earlier version refers to has gone."),
+        (status = 409, description = "There is no such version, or something that it refers to has gone."),
     ),
 )]
 async fn revert_product(
@@ -236,9 +236,10 @@ async fn revert_product(
             if_match.check(current.row.version)?;
             let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
                 db::Error::NotFound => {
-                    Problem::invalid([db::Fault::new("/version", "unknown_version", "is no version of this product")])
+                    let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
+                    db::Error::Conflict(vec![fault])
                 }
-                other => other.into(),
+                other => other,
             })?;
             let mut state = ProductState { slug: current.row.state.slug.clone(), ..earlier.state.0 };
             if state.phase < current.row.state.phase {

@@ -12,12 +12,12 @@ use db::{Tx, organisations, reference};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use validator::{Validate, ValidationError};
+use validator::Validate;
 
 use crate::http::text::{Category, CpvCode, Feature, Platform, ServiceCode, Standard};
 use crate::merge_patch;
 use crate::problem::Problem;
-use crate::v1::organisations::{OrganisationReference, fault};
+use crate::v1::organisations::wire::OrganisationReference;
 
 /// Anything that an organisation uses, builds or plans to build, from idea to retirement.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -139,8 +139,7 @@ pub(crate) struct ProductFacts {
     )]
     pub repository: Option<String>,
     /// SPDX licence expression; null when it is proprietary.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[A-Za-z0-9.+() -]+$", example = "MIT")]
-    #[validate(custom(function = "is_spdx"))]
+    #[schema(format = "spdx", min_length = 1, max_length = 200, pattern = r"^[A-Za-z0-9.+() -]+$", example = "MIT")]
     pub licence: Option<String>,
     /// How mature the software is.
     pub development_status: Option<DevelopmentStatus>,
@@ -339,14 +338,14 @@ impl CreateProduct {
         let keys: Vec<_> = [key("supplier", &self.supplier), key("owner", &self.owner)].into_iter().flatten().collect();
         let ids = match organisations::resolve(tx, &keys) {
             Ok(ids) => ids,
-            Err(db::Error::Invalid(unknown)) => {
+            Err(db::Error::Conflict(unknown)) => {
                 faults.extend(unknown);
                 Vec::new()
             }
             Err(other) => return Err(other.into()),
         };
         if !faults.is_empty() {
-            return Err(Problem::invalid(faults));
+            return Err(Problem::conflict(&faults));
         }
         let mut ids = ids.into_iter();
         let supplier_id = self.supplier.as_ref().and_then(|_| ids.next());
@@ -527,12 +526,4 @@ impl From<products::similar::SimilarProduct> for SimilarProduct {
         let products::similar::SimilarProduct { id, slug, name, summary, score, shared_codes } = product;
         Self { id, slug, name, summary, score, shared_codes: shared_codes.0 }
     }
-}
-
-/// Identifiers that SPDX has deprecated, such as GPL-3.0, are still what most files say.
-pub(crate) fn is_spdx(expression: &str) -> Result<(), ValidationError> {
-    let mode = spdx::ParseMode { allow_deprecated: true, allow_postfix_plus_on_gpl: true, ..spdx::ParseMode::STRICT };
-    spdx::Expression::parse_mode(expression, mode)
-        .map(|_| ())
-        .map_err(|_| fault("", "not_spdx", "must be an SPDX licence expression, such as MIT or AGPL-3.0-or-later"))
 }

@@ -1,10 +1,13 @@
 //! Organisations: who uses, builds, supplies, signs and complies.
+//!
+//! Here: the rows, and one organisation at a time. Lists are in [`list`].
+
+pub mod list;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::dsl::{exists, sql};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,7 +20,7 @@ use crate::schema::{organisation_identifiers, organisation_replacements, organis
 use crate::tx::{Conn, Tx};
 use crate::types::{Json, Texts};
 use crate::vocabulary::vocabulary;
-use crate::{Error, Fault, Page, Result, functions};
+use crate::{Error, Fault, Result, functions};
 
 vocabulary! {
     /// What sort of body an organisation is. `local_authority`: a council. `regional_body`: the GLA, its functional
@@ -163,13 +166,13 @@ impl OrganisationState {
 
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = organisations, treat_none_as_null = true)]
-struct Columns<'a> {
-    slug: &'a str,
+struct Columns {
+    slug: String,
     kind: OrganisationKind,
-    name: &'a str,
+    name: String,
     aliases: Texts,
-    website: Option<&'a str>,
-    region: Option<&'a str>,
+    website: Option<String>,
+    region: Option<String>,
     parent_id: Option<Uuid>,
     starts_on: Option<NaiveDate>,
     ends_on: Option<NaiveDate>,
@@ -177,62 +180,37 @@ struct Columns<'a> {
     email_domains: Texts,
 }
 
-impl<'a> From<&'a OrganisationState> for Columns<'a> {
-    fn from(state: &'a OrganisationState) -> Self {
+impl From<&OrganisationState> for Columns {
+    fn from(state: &OrganisationState) -> Self {
+        let OrganisationState {
+            slug,
+            kind,
+            name,
+            aliases,
+            identifiers: _,
+            website,
+            region,
+            parent_id,
+            starts_on,
+            ends_on,
+            replaced_by: _,
+            member_since,
+            email_domains,
+        } = state.clone();
         Self {
-            slug: &state.slug,
-            kind: state.kind,
-            name: &state.name,
-            aliases: Texts(state.aliases.clone()),
-            website: state.website.as_deref(),
-            region: state.region.as_deref(),
-            parent_id: state.parent_id,
-            starts_on: state.starts_on,
-            ends_on: state.ends_on,
-            member_since: state.member_since,
-            email_domains: Texts(state.email_domains.clone()),
+            slug,
+            kind,
+            name,
+            aliases: Texts(aliases),
+            website,
+            region,
+            parent_id,
+            starts_on,
+            ends_on,
+            member_since,
+            email_domains: Texts(email_domains),
         }
     }
-}
-
-/// How a list is ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// By name, as people would look it up.
-    Name,
-    /// Latest change first.
-    Updated,
-}
-
-/// Where a page ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Position {
-    /// In a list by name: the folded name and the id.
-    Name(String, Uuid),
-    /// In a list by change.
-    Updated(DateTime<Utc>, Uuid),
-}
-
-/// Which organisations; several values of one field mean any of them, different fields all of them.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Any of these codes.
-    pub identifiers: Vec<Identifier>,
-    /// Any of these spellings, of the name or an alias.
-    pub aliases: Vec<String>,
-    /// Any of these kinds.
-    pub kinds: Vec<OrganisationKind>,
-    /// Any of these regions.
-    pub regions: Vec<String>,
-    /// Existing today, or not any more.
-    pub active: Option<bool>,
-    /// Part of this one: id or slug.
-    pub parent: Option<Key>,
-    /// Words or the beginning of a word in the name, or something like it.
-    pub q: Option<String>,
-    /// Instead of one that was replaced, those that stand for it today.
-    pub follow_replacements: bool,
 }
 
 /// An id, or a slug.
@@ -256,7 +234,9 @@ impl std::fmt::Display for Key {
 
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id)
+        // Only the form with hyphens: other forms of a UUID are words that a slug may have.
+        let id = if text.len() == 36 { text.parse().ok() } else { None };
+        id.map_or_else(|| Self::Slug(text.to_owned()), Self::Id)
     }
 }
 
@@ -279,106 +259,6 @@ pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
 
 pub(crate) fn slug_holder(conn: &mut Conn<'_>, kind: &str, slug: &str) -> Result<Uuid> {
     Ok(slugs::table.find((kind, slug)).select(slugs::object_id).first(conn.pg)?)
-}
-
-/// One page of those that match.
-pub fn list(
-    conn: &mut Conn<'_>,
-    viewer: Viewer,
-    filter: &Filter,
-    sort: Sort,
-    after: Option<&Position>,
-    limit: usize,
-) -> Result<Page<Organisation, Position>> {
-    let mut query = filtered(conn, filter)?;
-    query = match sort {
-        Sort::Name => query.order((fold(organisations::name).asc(), organisations::id.asc())),
-        Sort::Updated => query.order((organisations::updated_at.desc(), organisations::id.desc())),
-    };
-    query = match after {
-        None => query,
-        Some(Position::Name(name, id)) => query
-            .filter(fold(organisations::name).ge(name.clone()))
-            .filter(fold(organisations::name).gt(name.clone()).or(organisations::id.gt(*id))),
-        Some(Position::Updated(at, id)) => query
-            .filter(organisations::updated_at.le(*at))
-            .filter(organisations::updated_at.lt(*at).or(organisations::id.lt(*id))),
-    };
-    let rows = select(conn, viewer, query.limit(to_limit(limit)))?;
-    let folded = match (sort, rows.get(limit.saturating_sub(1))) {
-        (Sort::Name, Some(last)) => folded(conn, &last.row.name)?,
-        _ => String::new(),
-    };
-    Ok(Page::cut(rows, limit, |last| match sort {
-        Sort::Name => Position::Name(folded, last.row.id),
-        Sort::Updated => Position::Updated(last.row.updated_at, last.row.id),
-    }))
-}
-
-/// How many match.
-pub fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
-    Ok(filtered(conn, filter)?.count().get_result(conn.pg)?)
-}
-
-fn filtered<'a>(conn: &mut Conn<'_>, filter: &Filter) -> Result<Boxed<'a>> {
-    let mut query = organisations::table.into_boxed();
-    if !filter.identifiers.is_empty() {
-        query = query.filter(organisations::id.eq_any(with_identifiers(&filter.identifiers)));
-    }
-    if !filter.aliases.is_empty() {
-        let mut any: Box<dyn BoxableExpression<organisations::table, Pg, SqlType = Bool>> =
-            Box::new(false.into_sql::<Bool>());
-        for alias in &filter.aliases {
-            any = Box::new(any.or(organisations::alias_keys.contains(alias_keys(alias.clone(), Texts::default()))));
-        }
-        query = query.filter(any);
-    }
-    if !filter.kinds.is_empty() {
-        query = query.filter(organisations::kind.eq_any(filter.kinds.clone()));
-    }
-    if !filter.regions.is_empty() {
-        query = query.filter(organisations::region.eq_any(filter.regions.clone()));
-    }
-    if let Some(active) = filter.active {
-        let ended = organisations::ends_on.is_not_null().and(organisations::ends_on.assume_not_null().lt(today()));
-        query = if active { query.filter(diesel::dsl::not(ended)) } else { query.filter(ended) };
-    }
-    if let Some(parent) = &filter.parent {
-        // A parent that is not there has no children: an empty list, as for any other filter.
-        let id = id_of(conn, parent).map(Some).or_else(|error| match error {
-            Error::NotFound => Ok(None),
-            other => Err(other),
-        })?;
-        query = match id {
-            Some(id) => query.filter(organisations::parent_id.eq(id)),
-            None => query.filter(false.into_sql::<Bool>()),
-        };
-    }
-    if let Some(q) = &filter.q {
-        query = query.filter(looks_like(organisations::name, organisations::alias_keys, q.clone()));
-    }
-    if filter.follow_replacements {
-        let ids: Vec<Uuid> = query.select(organisations::id).limit(1000).load(conn.pg)?;
-        let standing = sql::<Bool>("id in (select organisation_successor_ids(o) from unnest(")
-            .bind::<Array<SqlUuid>, _>(ids)
-            .sql(") as o)");
-        query = organisations::table.filter(standing).into_boxed();
-    }
-    Ok(query)
-}
-
-fn with_identifiers<'a>(identifiers: &[Identifier]) -> organisation_identifiers::BoxedQuery<'a, Pg, SqlUuid> {
-    let none = organisation_identifiers::table
-        .select(organisation_identifiers::organisation_id)
-        .filter(false.into_sql::<Bool>())
-        .into_boxed();
-    identifiers.iter().fold(none, |query, identifier| {
-        query.or_filter(
-            organisation_identifiers::scheme
-                .eq(identifier.scheme.clone())
-                .and(organisation_identifiers::identifier.eq(identifier.id.clone())),
-        )
-    })
 }
 
 fn select(conn: &mut Conn<'_>, viewer: Viewer, query: Boxed<'_>) -> Result<Vec<Organisation>> {
@@ -489,7 +369,7 @@ pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid
             Err(other) => return Err(other),
         }
     }
-    if faults.is_empty() { Ok(ids) } else { Err(Error::Invalid(faults)) }
+    if faults.is_empty() { Ok(ids) } else { Err(Error::Conflict(faults)) }
 }
 
 /// Those that go by a spelling today: an organisation that was replaced gives way to its successors.
@@ -533,22 +413,4 @@ pub(crate) fn to_limit(limit: usize) -> i64 {
 
 pub(crate) fn today() -> diesel::expression::SqlLiteral<diesel::sql_types::Date> {
     sql("current_date")
-}
-
-/// The folded name or an alias contains the words, or the name is much like them.
-fn looks_like(
-    name: organisations::name,
-    keys: organisations::alias_keys,
-    q: String,
-) -> Box<dyn BoxableExpression<organisations::table, Pg, SqlType = Bool>> {
-    let _ = (name, keys);
-    Box::new(
-        sql::<Bool>("(fold(name) like '%' || replace(replace(replace(fold(")
-            .bind::<Text, _>(q.clone())
-            .sql("), '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%' or fold(name) %> fold(")
-            .bind::<Text, _>(q.clone())
-            .sql(") or alias_keys @> array[alias_key(")
-            .bind::<Text, _>(q)
-            .sql(")])"),
-    )
 }

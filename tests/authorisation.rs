@@ -1,0 +1,245 @@
+//! Who may do what: one table for every operation, and what a token has to be.
+
+use db::{PlatformRole, Role, people};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::contract::{operation, operations};
+use crate::support::operations::{World, call, path_of};
+use crate::support::{Server, council, product};
+
+/// Columns: nobody; viewer, contributor, steward and admin of the council that owns the product; contributors of
+/// another council, of the product's supplier, of another supplier; moderator; platform administrator; the same
+/// without any scope.
+const MATRIX: &str = "
+compare_product_versions  200 200 200 200 200 200 200 200 200 200 200
+create_organisation       401 403 403 403 403 403 403 403 403 201 403
+create_product            401 403 201 201 201 201 403 403 201 201 403
+create_product_update     401 403 201 201 201 403 201 403 201 201 403
+delete_organisation       401 403 403 403 403 403 403 403 403 204 403
+delete_product            401 403 403 403 403 403 403 403 204 204 403
+delete_product_update     401 403 204 204 204 403 204 403 204 204 403
+get_organisation          200 200 200 200 200 200 200 200 200 200 200
+get_product               200 200 200 200 200 200 200 200 200 200 200
+get_product_update        200 200 200 200 200 200 200 200 200 200 200
+get_product_version       200 200 200 200 200 200 200 200 200 200 200
+list_organisations        200 200 200 200 200 200 200 200 200 200 200
+list_product_updates      200 200 200 200 200 200 200 200 200 200 200
+list_product_versions     200 200 200 200 200 200 200 200 200 200 200
+list_products             200 200 200 200 200 200 200 200 200 200 200
+list_similar_products     200 200 200 200 200 200 200 200 200 200 200
+revert_product            401 403 200 200 200 403 200 403 200 200 403
+update_organisation       401 403 403 200 200 403 403 403 403 200 403
+update_product            401 403 200 200 200 403 200 403 200 200 403
+";
+
+fn matrix() -> Vec<(&'static str, Vec<u16>)> {
+    let rows = MATRIX.lines().filter(|line| !line.is_empty());
+    rows.map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next().unwrap(), words.map(|status| status.parse().unwrap()).collect())
+    })
+    .collect()
+}
+
+fn columns<'s>(server: &'s Server, world: &World) -> Vec<(&'static str, Client<'s>)> {
+    let council = |role| server.as_(&world.member(server, role));
+    let contributor = |organisation| server.as_(&server.member(organisation, Role::Contributor));
+    vec![
+        ("nobody", server.anonymous()),
+        ("viewer", council(Role::Viewer)),
+        ("contributor", council(Role::Contributor)),
+        ("steward", council(Role::Steward)),
+        ("admin", council(Role::Admin)),
+        ("another council's contributor", contributor(&world.other_council)),
+        ("the supplier's contributor", contributor(&world.supplier)),
+        ("another supplier's contributor", contributor(&world.other_supplier)),
+        ("moderator", server.as_(&server.person(&[PlatformRole::Moderator], &[]))),
+        ("platform administrator", server.as_(&server.admin())),
+        ("platform administrator without scopes", server.as_(&server.admin().with_scopes(&[]))),
+    ]
+}
+
+#[test]
+fn every_operation_has_a_row_and_every_row_an_operation() {
+    let mut documented: Vec<&str> = operations().iter().map(|operation| operation.id.as_str()).collect();
+    documented.sort_unstable();
+    let listed: Vec<&str> = matrix().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(listed, documented, "say in MATRIX who may call what is new");
+}
+
+#[test]
+fn everybody_may_do_what_the_table_says_and_no_more() {
+    let server = Server::start();
+    let world = World::new(&server);
+    let mut wrong = Vec::new();
+    for (id, expected) in matrix() {
+        let operation = operation(id);
+        let mut target = world.target(&server, operation);
+        let columns = columns(&server, &world);
+        assert_eq!(columns.len(), expected.len(), "{id}");
+        for ((who, client), expected) in columns.into_iter().zip(expected) {
+            let answer = call(&client, operation, &path_of(operation, &target)).send();
+            if answer.status != expected {
+                wrong.push(format!("{id}: {who} gets {} and not {expected}", answer.status));
+            }
+            if answer.status == 204 {
+                target = world.target(&server, operation);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_write_needs_its_own_scope() {
+    let server = Server::start();
+    let world = World::new(&server);
+    for operation in operations().iter().filter(|operation| !operation.is_public()) {
+        let needed = operation.value["security"][0]["oauth2"][0].as_str().unwrap();
+        let others: Vec<&str> =
+            api::auth::SCOPES.iter().map(|(scope, _)| *scope).filter(|scope| *scope != needed).collect();
+        let path = path_of(operation, &world.target(&server, operation));
+        let refused = call(&server.as_(&server.admin().with_scopes(&others)), operation, &path).expect(403);
+        assert!(refused.text("detail").contains(needed), "{}", refused.text("detail"));
+        call(&server.as_(&server.admin().with_scopes(&[needed])), operation, &path).send();
+    }
+}
+
+#[test]
+fn a_role_that_is_taken_away_is_gone_at_once() {
+    let server = Server::start();
+    let ealing = server.add_organisation(council("Ealing"));
+    let person = server.member(&ealing, Role::Contributor);
+    let client = server.as_(&person);
+    client.post("/v1/products", product("Before")).expect(201);
+    let (user, organisation) = (person.id, ealing.id());
+    server.database().write(move |tx| people::remove_membership(tx, user, organisation)).unwrap();
+    client.post("/v1/products", product("After")).expect(403);
+
+    let moderator = server.person(&[PlatformRole::Moderator], &[]);
+    let client = server.as_(&moderator);
+    client.post("/v1/products", product("Before")).expect(201);
+    let (user, email) = (moderator.id, moderator.email.clone());
+    server.database().write(move |tx| people::ensure(tx, user, &email, "A person", &[])).unwrap();
+    client.post("/v1/products", product("After")).expect(403);
+}
+
+/// A token that would do, but for what a test changes about it.
+struct Forgery {
+    header: Value,
+    claims: Value,
+    key: EncodingKey,
+}
+
+fn forgery(server: &Server) -> Forgery {
+    let genuine = server.claims(&server.admin());
+    let header = jsonwebtoken::decode_header(server.sign(&genuine)).unwrap();
+    let pem = std::fs::read(server.key_file()).unwrap();
+    Forgery {
+        header: serde_json::to_value(header).unwrap(),
+        claims: serde_json::to_value(genuine).unwrap(),
+        key: EncodingKey::from_ec_pem(&pem).unwrap(),
+    }
+}
+
+impl Forgery {
+    fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header[name] = value.into();
+        self
+    }
+
+    fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims[name] = value.into();
+        self
+    }
+
+    fn without(mut self, claim: &str) -> Self {
+        self.claims.as_object_mut().unwrap().remove(claim);
+        self
+    }
+
+    /// By hand, as no library signs what a library refuses.
+    fn token(&self) -> String {
+        let signed = format!("{}.{}", encode(&self.header), encode(&self.claims));
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, Algorithm::ES256).unwrap();
+        format!("{signed}.{signature}")
+    }
+}
+
+fn encode(part: &Value) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(part.to_string())
+}
+
+#[test]
+fn a_token_is_what_it_should_be_or_nothing() {
+    let server = Server::start();
+    let forged = || forgery(&server);
+    let now = forged().claims["iat"].as_i64().unwrap();
+    let genuine = forged().token();
+    server.with_authorization(&format!("Bearer {genuine}")).get("/v1/products").expect(200);
+    server.with_authorization(&format!("bearer {genuine}")).get("/v1/products").expect(200);
+
+    let with_other_key = {
+        let other = Server::start();
+        forgery(&other).token()
+    };
+    let unsigned = format!("{}.{}.", encode(&json!({ "alg": "none", "typ": "at+jwt" })), encode(&forged().claims));
+    let by_secret = {
+        let mut header = Header::new(Algorithm::HS256);
+        header.typ = Some("at+jwt".to_owned());
+        header.kid = forged().header["kid"].as_str().map(ToOwned::to_owned);
+        let public = std::fs::read(server.key_file()).unwrap();
+        jsonwebtoken::encode(&header, &forged().claims, &EncodingKey::from_secret(&public)).unwrap()
+    };
+    let mut tampered: Vec<&str> = genuine.split('.').collect();
+    let claims = encode(&forged().claim("scope", "everything").claims);
+    tampered[1] = &claims;
+
+    let bad = [
+        ("expired", forged().claim("exp", now - 31).claim("iat", now - 600).token()),
+        ("not yet", forged().claim("nbf", now + 60).token()),
+        ("issued tomorrow", forged().claim("iat", now + 60).token()),
+        ("too long-lived", forged().claim("exp", now + 86_400).token()),
+        ("other type", forged().header("typ", "JWT").token()),
+        ("critical extension", forged().header("crit", json!(["b64"])).header("b64", false).token()),
+        ("other key id", forged().header("kid", "other").token()),
+        ("other audience", forged().claim("aud", "https://elsewhere.example").token()),
+        ("other issuer", forged().claim("iss", "https://elsewhere.example").token()),
+        ("no expiry", forged().without("exp").token()),
+        ("no audience", forged().without("aud").token()),
+        ("no subject", forged().without("sub").token()),
+        ("subject is no person", forged().claim("sub", "root").token()),
+        ("other key", with_other_key),
+        ("no signature", unsigned),
+        ("public key as secret", by_secret),
+        ("tampered with", tampered.join(".")),
+        ("too long", forged().claim("client_id", "x".repeat(9000)).token()),
+        ("garbage", "garbage".to_owned()),
+        ("empty", String::new()),
+    ];
+    let bad = bad.map(|(what, token)| (what, format!("Bearer {token}")));
+    let other_scheme = [("basic", "Basic YTpi".to_owned()), ("no scheme", genuine.clone())];
+    for (what, value) in bad.into_iter().chain(other_scheme) {
+        // Refused also where nobody needs a token: whoever sends one wants to be somebody.
+        for path in ["/v1/products", "/v1/organisations"] {
+            let answer = server.with_authorization(&value).get(path).send();
+            assert_eq!(answer.status, 401, "{what}: {}", answer.json);
+            let challenge = answer.header("www-authenticate");
+            assert_eq!(challenge, Some("Bearer realm=\"loti\", error=\"invalid_token\""), "{what}");
+        }
+    }
+    let without = server.anonymous().post("/v1/products", product("Any")).expect(401);
+    assert_eq!(without.header("www-authenticate"), Some("Bearer realm=\"loti\""), "no token is no wrong token");
+}
+
+#[test]
+fn who_may_not_call_learns_nothing_of_their_body() {
+    let server = Server::start();
+    let refused =
+        server.as_(&server.admin().with_scopes(&[])).post("/v1/products", json!({ "nonsense": 1 })).expect(403);
+    assert!(refused.faults().is_empty());
+    server.anonymous().post("/v1/products?colour=red", json!([])).expect(401);
+}

@@ -1,0 +1,144 @@
+//! The schema: it goes up, down and up again, says what everything is, and agrees with the code.
+
+use std::thread;
+
+use db::PlatformRole;
+use db::organisations::OrganisationKind;
+use db::people::Role;
+use db::products::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, ProductKind};
+
+use crate::support::Database;
+
+/// Everything that a migration can make, a line each: `pg_dump` without needing its program.
+const EVERYTHING: &str = "
+select value from (
+  select format('column %s.%s %s %s default %s generated %s: %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+      a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated::text || a.attidentity::text, col_description(c.oid, a.attnum)) as value
+    from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_attrdef d on (d.adrelid, d.adnum) = (c.oid, a.attnum)
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'm', 'S') and a.attnum > 0 and not a.attisdropped
+  union all
+  select format('relation %s %s: %s', relkind, relname, obj_description(oid, 'pg_class')) from pg_class
+    where relnamespace = 'public'::regnamespace
+  union all
+  select format('constraint %s on %s: %s', conname, conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint
+    where connamespace = 'public'::regnamespace
+  union all
+  select pg_get_indexdef(indexrelid) from pg_index join pg_class on oid = indexrelid
+    where relnamespace = 'public'::regnamespace
+  union all
+  select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+  union all
+  select format('function %s: %s %s', oid::regprocedure, obj_description(oid, 'pg_proc'), case when prokind <> 'a' then pg_get_functiondef(oid) end)
+    from pg_proc where pronamespace = 'public'::regnamespace
+  union all
+  select format('text search %s: %s', cfgname, obj_description(oid, 'pg_ts_config')) from pg_ts_config
+    where cfgnamespace = 'public'::regnamespace
+  union all
+  select format('type %s', typname) from pg_type where typnamespace = 'public'::regnamespace
+  union all
+  select format('extension %s', extname) from pg_extension
+) all_of_it where value not like '%__diesel_schema_migrations%' order by value";
+
+/// What a database has before anything of ours, and Diesel's own table.
+const NOT_OURS: &[&str] = &["extension plpgsql"];
+
+#[test]
+fn go_up_and_down_and_up_to_the_same() {
+    let database = Database::empty();
+    let applied = db::migrate::up(&database.url).unwrap();
+    assert!(applied.len() >= 3, "{applied:?}");
+    let first = database.texts(EVERYTHING);
+    assert!(first.len() > 200, "the query that looks at the schema sees too little: {}", first.len());
+    assert!(db::migrate::up(&database.url).unwrap().is_empty(), "nothing is due twice");
+
+    let reverted = db::migrate::down(&database.url).unwrap();
+    assert_eq!(reverted.len(), applied.len());
+    assert_eq!(database.texts(EVERYTHING), NOT_OURS, "down leaves nothing of ours");
+
+    db::migrate::up(&database.url).unwrap();
+    assert_eq!(database.texts(EVERYTHING), first);
+}
+
+#[test]
+fn two_at_once_apply_each_one_once() {
+    let database = Database::empty();
+    let applied: Vec<Vec<String>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| db::migrate::up(&database.url).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let recorded = database.number("select count(*) from __diesel_schema_migrations");
+    assert_eq!(applied.concat().len(), usize::try_from(recorded).unwrap());
+    assert!(applied.iter().any(Vec::is_empty), "one did it all, the other waited and found nothing due: {applied:?}");
+}
+
+#[test]
+fn every_table_and_column_says_what_it_is() {
+    let silent = Database::new().texts(
+        "select value from (
+           select oid::regclass::text as value from pg_class
+             where relnamespace = 'public'::regnamespace and relkind = 'r' and obj_description(oid, 'pg_class') is null
+           union all
+           select attrelid::regclass || '.' || attname from pg_attribute join pg_class on pg_class.oid = attrelid
+             where relnamespace = 'public'::regnamespace and relkind = 'r' and attnum > 0 and not attisdropped
+               and col_description(attrelid, attnum) is null
+         ) silent where value not like '\\_\\_diesel%' order by value",
+    );
+    assert!(silent.is_empty(), "without COMMENT: {silent:#?}");
+}
+
+#[test]
+fn every_foreign_key_has_an_index() {
+    let slow = Database::new().texts(
+        "select conrelid::regclass || ' ' || conname as value from pg_constraint c
+         where contype = 'f' and not exists (
+           select from pg_index i where i.indrelid = c.conrelid and i.indpred is null
+             and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)
+         order by value",
+    );
+    assert!(slow.is_empty(), "removing what they point at would read the whole table: {slow:#?}");
+}
+
+/// The words of every `check (column in (…))`, by constraint.
+fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
+    macro_rules! table {
+        ($($constraint:literal is $vocabulary:ident,)+) => {
+            vec![$(($constraint, $vocabulary::ALL.iter().map(|word| word.as_str()).collect())),+]
+        };
+    }
+    table! {
+        "memberships_role_check" is Role,
+        "organisations_kind_check" is OrganisationKind,
+        "platform_roles_role_check" is PlatformRole,
+        "products_budget_band_check" is BudgetBand,
+        "products_collaboration_level_check" is CollaborationLevel,
+        "products_development_status_check" is DevelopmentStatus,
+        "products_kind_check" is ProductKind,
+        "products_phase_check" is Phase,
+    }
+}
+
+/// Tables that the code does not write yet.
+const WITHOUT_VOCABULARY: &[&str] = &["citations_status_check", "comments_status_check"];
+
+#[test]
+fn every_list_of_words_is_the_one_of_the_code() {
+    let database = Database::new();
+    let mut checked = database.texts(
+        "select conname as value from pg_constraint where contype = 'c' and connamespace = 'public'::regnamespace
+           and pg_get_constraintdef(oid) like '%= ANY (%'
+         order by value",
+    );
+    checked.retain(|name| !WITHOUT_VOCABULARY.contains(&name.as_str()));
+    let known: Vec<&str> = vocabularies().into_iter().map(|(constraint, _)| constraint).collect();
+    assert_eq!(checked, known, "name the vocabulary of a new list here");
+    for (constraint, words) in vocabularies() {
+        let stored = database.texts(&format!(
+            "select word[1] as value from pg_constraint,
+               regexp_matches(pg_get_constraintdef(oid), '''([^'']*)''::text', 'g') as word where conname = '{constraint}'"
+        ));
+        assert_eq!(stored, words, "{constraint}");
+    }
+    for (rank, phase) in (1..).zip(Phase::ALL) {
+        assert_eq!(database.number(&format!("phase_rank('{phase}')")), rank, "{phase}");
+    }
+}

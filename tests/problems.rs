@@ -1,0 +1,182 @@
+//! Every problem that the document lists for an operation can be provoked, and no other appears: that the answer is
+//! documented is checked by the client.
+
+use std::io::Write;
+
+use crate::support::contract::{Operation, operations};
+use crate::support::operations::{Target, World, bare_call, body_of, call, path_of};
+use crate::support::raw::receive;
+use crate::support::server::Person;
+use crate::support::{Server, council, product};
+
+/// Operations that document a status.
+fn with(status: u16) -> impl Iterator<Item = &'static Operation> {
+    operations().iter().filter(move |operation| operation.statuses().contains(&status))
+}
+
+#[test]
+fn every_documented_problem_has_its_test_here() {
+    let provoked = [400, 401, 403, 404, 408, 409, 412, 413, 415, 428, 429, 500, 503];
+    for operation in operations() {
+        let unknown: Vec<u16> =
+            operation.statuses().into_iter().filter(|status| *status >= 400 && !provoked.contains(status)).collect();
+        assert!(
+            unknown.is_empty(),
+            "{}: {unknown:?} are documented, and nobody knows how to provoke them",
+            operation.id
+        );
+    }
+}
+
+#[test]
+fn those_of_the_request() {
+    let server = Server::start();
+    let world = World::new(&server);
+    let admin = server.as_(&server.admin());
+    for operation in operations() {
+        let path = path_of(operation, &world.target(&server, operation));
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let unknown = call(&admin, operation, &format!("{path}{separator}colour=red")).expect(400);
+        assert_eq!(unknown.faults(), ["colour unknown_parameter"], "{}", operation.id);
+        let rejected = server.with_authorization("Bearer nonsense");
+        call(&rejected, operation, &path).expect(401);
+    }
+    for operation in with(403) {
+        let path = path_of(operation, &world.target(&server, operation));
+        call(&server.as_(&server.person(&[], &[]).with_scopes(&[])), operation, &path).expect(403);
+    }
+    for operation in with(404) {
+        call(&admin, operation, &path_of(operation, &Target::missing())).expect(404);
+        call(&admin, operation, &path_of(operation, &Target::missing()).replacen('0', "%00", 1)).expect(404);
+    }
+    for operation in with(412) {
+        let path = path_of(operation, &world.target(&server, operation));
+        bare_call(&admin, operation, &path).header("If-Match", "\"999\"").expect(412);
+    }
+    for operation in with(428) {
+        let path = path_of(operation, &world.target(&server, operation));
+        bare_call(&admin, operation, &path).expect(428);
+    }
+}
+
+#[test]
+fn those_of_the_body() {
+    let server = Server::start();
+    let world = World::new(&server);
+    let admin = server.as_(&server.admin());
+    for operation in operations().iter().filter(|operation| operation.body().is_some()) {
+        let (media_type, _) = operation.body().unwrap();
+        let path = path_of(operation, &world.target(&server, operation));
+        let large = format!("{{\"name\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
+        call(&admin, operation, &path).body(media_type, large).expect(413);
+        for other in ["text/plain", "application/xml", "application/json; charset=latin1"] {
+            call(&admin, operation, &path).body(other, "{}").expect(415);
+        }
+    }
+}
+
+#[test]
+fn a_body_that_takes_too_long() {
+    let server = Server::with(&[("LOTI_BODY_TIMEOUT_MS", "50")]);
+    let world = World::new(&server);
+    let token = server.sign(&server.claims(&server.admin()));
+    for operation in with(408) {
+        let path = path_of(operation, &world.target(&server, operation));
+        let (media_type, _) = operation.body().unwrap();
+        let mut stream = server.open();
+        write!(
+            stream,
+            "{} {path} HTTP/1.1\r\nHost: loti\r\nAuthorization: Bearer {token}\r\nIf-Match: *\r\n\
+             Content-Type: {media_type}\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{{",
+            operation.method
+        )
+        .unwrap();
+        let answer = receive(&mut stream).expect("no answer");
+        assert_eq!(answer.status, 408, "{}", operation.id);
+        assert!(answer.text("type").ends_with("/problems/request-timeout"));
+    }
+}
+
+#[test]
+fn those_of_what_is_stored() {
+    let server = Server::start();
+    let world = World::new(&server);
+    let admin = server.as_(&server.admin());
+    server.add_organisation(council("Taken").with("parent", world.council.text("id")));
+    server.add_product(product("Taken"));
+    for operation in with(409) {
+        let mut target = world.target(&server, operation);
+        if operation.id == "delete_organisation" {
+            target.organisation = world.council.id();
+        }
+        if operation.id == "delete_product" {
+            server.database().execute(&format!(
+                "insert into citations (id, product_id, organisation_id, status)
+                 values (gen_random_uuid(), '{}', '{}', 'active')",
+                target.product,
+                world.council.id()
+            ));
+        }
+        let path = path_of(operation, &target);
+        let mut wanted = call(&admin, operation, &path);
+        if let Some((media_type, _)) = operation.body() {
+            let mut body = body_of(operation);
+            match operation.id.as_str() {
+                "revert_product" => body["version"] = 99.into(),
+                _ => body["slug"] = "taken".into(),
+            }
+            wanted = wanted.body(media_type, body.to_string());
+        }
+        let refused = wanted.expect(409);
+        assert!(!refused.faults().is_empty(), "{}: a conflict says with what", operation.id);
+    }
+}
+
+#[test]
+fn a_spent_quota() {
+    let server = Server::with(&[("LOTI_RATE_LIMIT_ANONYMOUS", "1"), ("LOTI_RATE_LIMIT_TOKEN", "2")]);
+    let nobody = server.anonymous();
+    let first = nobody.get("/v1/products").expect(200);
+    assert_eq!(first.header("ratelimit-policy"), Some("\"anonymous\";q=1;w=60"));
+    for operation in operations() {
+        let refused = call(&nobody, operation, &path_of(operation, &Target::missing())).expect(429);
+        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+    }
+    let somebody = server.as_(&Person::unknown());
+    let answer = somebody.get("/v1/products").expect(200);
+    assert_eq!(answer.header("ratelimit-policy"), Some("\"token\";q=2;w=60"), "a token has a quota of its own");
+    somebody.get("/v1/products").expect(200);
+    somebody.get("/v1/products").expect(429);
+    server.as_(&Person::unknown()).get("/v1/products").expect(200);
+    nobody.get("/livez").expect(200);
+}
+
+#[test]
+fn a_fault_of_ours() {
+    let server = Server::start();
+    let world = World::new(&server);
+    let admin = server.as_(&server.admin());
+    let paths: Vec<(&Operation, String)> = operations()
+        .iter()
+        .map(|operation| (operation, path_of(operation, &world.target(&server, operation))))
+        .collect();
+    server.database().execute("alter table organisations rename to away_1; alter table products rename to away_2");
+    for (operation, path) in paths {
+        let failed = call(&admin, operation, &path).expect(500);
+        let said = failed.json.to_string();
+        for inside in ["relation", "away", "products\"", "organisations\"", "diesel", "postgres"] {
+            assert!(!said.contains(inside), "{}: tells of the inside: {said}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn a_database_that_is_away() {
+    let server = Server::on("postgres://nobody@127.0.0.1:1/none", &[("LOTI_DATABASE_WAIT_MS", "20")]);
+    let somebody = server.as_(&Person::unknown());
+    for operation in operations() {
+        let failed = call(&somebody, operation, &path_of(operation, &Target::missing())).expect(503);
+        assert!(!failed.json.to_string().contains("127.0.0.1"), "tells of the inside: {}", failed.json);
+    }
+}

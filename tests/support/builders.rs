@@ -1,0 +1,47 @@
+//! Bodies that are complete as they are; a test adds what it is about.
+
+use serde_json::{Map, Value, json};
+
+/// A JSON object in the making.
+#[derive(Debug, Clone)]
+pub struct Body(Map<String, Value>);
+
+impl Body {
+    /// With a field, in place of the one it had.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(field.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Body> for Value {
+    fn from(body: Body) -> Self {
+        Self::Object(body.0)
+    }
+}
+
+fn body(value: Value) -> Body {
+    let Value::Object(fields) = value else { panic!("{value} is no object") };
+    Body(fields)
+}
+
+/// An organisation of a kind.
+pub fn organisation(kind: &str, name: &str) -> Body {
+    body(json!({ "kind": kind, "name": name }))
+}
+
+/// A local authority.
+pub fn council(name: &str) -> Body {
+    organisation("local_authority", name)
+}
+
+/// A supplier.
+pub fn supplier(name: &str) -> Body {
+    organisation("supplier", name)
+}
+
+/// A service in beta.
+pub fn product(name: &str) -> Body {
+    body(json!({ "name": name, "kind": "service", "phase": "beta" }))
+}

@@ -1,0 +1,116 @@
+//! A call of each operation that would succeed, for tests that go through all of them.
+//!
+//! A new operation with a body needs a line in [`body_of`]; the tests that find it missing say so.
+
+use db::Role;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::client::{Answer, Call, Client};
+use super::contract::Operation;
+use super::server::Server;
+use super::{council, product, supplier};
+
+/// Organisations that the calls are about.
+pub struct World {
+    /// A public body; it owns the products.
+    pub council: Answer,
+    /// Another public body.
+    pub other_council: Answer,
+    /// It supplies the products.
+    pub supplier: Answer,
+    /// Another supplier.
+    pub other_supplier: Answer,
+}
+
+/// What one call is about, fresh so that it may be changed and removed.
+pub struct Target {
+    /// An organisation that nothing refers to, or for a change the council.
+    pub organisation: Uuid,
+    /// A product in version 2, owned by the council and supplied by the supplier.
+    pub product: Uuid,
+    /// A status update of it.
+    pub update: Uuid,
+}
+
+impl Target {
+    /// Things that are not there.
+    pub fn missing() -> Self {
+        Self { organisation: Uuid::now_v7(), product: Uuid::now_v7(), update: Uuid::now_v7() }
+    }
+}
+
+impl World {
+    /// Adds the organisations.
+    pub fn new(server: &Server) -> Self {
+        Self {
+            council: server.add_organisation(council("Ealing Council")),
+            other_council: server.add_organisation(council("Barnet Council")),
+            supplier: server.add_organisation(supplier("Civica")),
+            other_supplier: server.add_organisation(supplier("Capita")),
+        }
+    }
+
+    /// Something to call an operation on.
+    pub fn target(&self, server: &Server, operation: &Operation) -> Target {
+        let admin = server.as_(&server.admin());
+        if operation.path.starts_with("/v1/organisations") {
+            let organisation = match operation.id.as_str() {
+                "delete_organisation" => server.add_organisation(council("Short-lived Council")).id(),
+                _ => self.council.id(),
+            };
+            return Target { organisation, ..Target::missing() };
+        }
+        let body = product("Bins").with("owner", self.council.text("id")).with("supplier", self.supplier.text("id"));
+        let added = server.add_product(body);
+        let path = format!("/v1/products/{}", added.id());
+        admin.patch(&path, json!({ "summary": "Says when." })).if_match(&added).expect(200);
+        let update = admin.post(&format!("{path}/updates"), json!({ "body": "Going well." })).expect(201);
+        Target { product: added.id(), update: update.id(), ..Target::missing() }
+    }
+
+    /// Somebody with a role in the council.
+    pub fn member(&self, server: &Server, role: Role) -> super::Person {
+        server.member(&self.council, role)
+    }
+}
+
+/// The path of an operation on something, with the parameters that it cannot do without.
+pub fn path_of(operation: &Operation, target: &Target) -> String {
+    let id = if operation.path.starts_with("/v1/organisations") { target.organisation } else { target.product };
+    let path = operation.path.replace("{id}", &id.to_string());
+    let path = path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1");
+    assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
+    match operation.id.as_str() {
+        "compare_product_versions" => path + "?from=1&to=2",
+        _ => path,
+    }
+}
+
+/// A body that the operation takes.
+pub fn body_of(operation: &Operation) -> Value {
+    match operation.id.as_str() {
+        "create_organisation" => council("Newham Council").into(),
+        "update_organisation" => json!({ "website": "https://www.example.org" }),
+        "create_product" => product("Potholes").into(),
+        "update_product" => json!({ "summary": "Another line." }),
+        "revert_product" => json!({ "version": 1, "reason": "It was better." }),
+        "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
+        other => panic!("say in support/operations.rs which body {other} takes"),
+    }
+}
+
+/// The call without the preconditions that it needs.
+pub fn bare_call<'s>(client: &Client<'s>, operation: &Operation, path: &str) -> Call<'s> {
+    let call = client.call(&operation.method, path);
+    match operation.body() {
+        Some((media_type, _)) => call.body(media_type, body_of(operation).to_string()),
+        None => call,
+    }
+}
+
+/// The call as it should be made.
+pub fn call<'s>(client: &Client<'s>, operation: &Operation, path: &str) -> Call<'s> {
+    let call = bare_call(client, operation, path);
+    if operation.statuses().contains(&428) { call.header("If-Match", "*") } else { call }
+}
