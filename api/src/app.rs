@@ -14,6 +14,7 @@ use db::Db;
 use crate::auth::token::{SigningKey, Tokens};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::contract::body::Body;
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -37,6 +38,8 @@ pub struct App {
     pub limits: Limits,
     /// Whether tokens can be checked at all.
     pub has_signing_key: bool,
+    /// The rules of a product, for one that does not come as JSON.
+    pub product_rules: Body,
     mounted: Mounted,
 }
 
@@ -46,13 +49,15 @@ impl App {
         let key =
             config.signing_key_file.as_deref().map(SigningKey::load).transpose().map_err(|error| error.to_string())?;
         let routes = v1::routes();
+        let contract = routes.contract();
         Ok(Self {
             db: Db::new(&config.database),
             limits: Limits::new(&config),
             has_signing_key: key.is_some(),
             clock,
             tokens: Tokens::new(key, &config.public_url, clock),
-            mounted: routes.mount(&routes.contract())?,
+            product_rules: Body::new(&contract, "CreateProduct")?,
+            mounted: routes.mount(&contract)?,
             config,
         })
     }

@@ -43,13 +43,14 @@ pub fn find_many(
     Ok(found.into_iter().collect())
 }
 
-/// Keys of the rows of one data set that an object was made from or joined to.
-pub fn keys_of(conn: &mut Conn<'_>, kind: &str, source: &str, object_id: Uuid) -> Result<Vec<String>> {
+/// Key of the row of one data set that an object was first made from, if it is of that set.
+pub fn founder(conn: &mut Conn<'_>, kind: &str, source: &str, object_id: Uuid) -> Result<Option<String>> {
     Ok(source_records::table
-        .filter(source_records::object_id.eq(object_id))
+        .filter(source_records::object_id.eq(object_id).and(source_records::founder))
         .filter(source_records::kind.eq(kind).and(source_records::source.eq(source)))
         .select(source_records::external_id)
-        .load(conn.pg)?)
+        .first(conn.pg)
+        .optional()?)
 }
 
 /// Keeps what a row became.

@@ -264,13 +264,13 @@ impl Reader<'_> {
             for item in split(cell, &[';']) {
                 // Without a colon the scheme is empty, and refused as such.
                 let (scheme, id) = item.split_once(':').unwrap_or(("", &item));
-                self.origins.note(format!("/identifiers/{}", found.len()), format!("/{column}"));
+                self.identifier(found.len(), column);
                 found.push(json!({ "scheme": scheme.trim(), "id": id.trim() }));
             }
         }
         for (scheme, names) in IDENTIFIERS {
             if let Some((column, cell)) = self.cells.first(names) {
-                self.origins.note(format!("/identifiers/{}", found.len()), format!("/{column}"));
+                self.identifier(found.len(), column);
                 found.push(json!({ "scheme": scheme, "id": cell }));
             }
         }
@@ -279,10 +279,20 @@ impl Reader<'_> {
         }
     }
 
+    /// The parts of an identifier are one cell.
+    fn identifier(&mut self, index: usize, column: &str) {
+        for part in ["", "/scheme", "/id"] {
+            self.origins.note(format!("/identifiers/{index}{part}"), format!("/{column}"));
+        }
+    }
+
     fn reference(&mut self, field: &str) -> Option<&str> {
         let names = ORGANISATION.iter().find(|(name, _)| *name == field).map_or(&[][..], |(_, names)| names);
         let (column, cell) = self.cells.first(names)?;
         self.origins.note(format!("/{field}"), format!("/{column}"));
+        for index in 0..split(cell, &[',', ';']).len() {
+            self.origins.note(format!("/{field}/{index}"), format!("/{column}"));
+        }
         Some(cell)
     }
 }

@@ -32,6 +32,12 @@ pub enum Trouble {
     OpenQuote,
 }
 
+/// A line, if it can be read.
+type Line = At<Result<String, Trouble>>;
+
+/// A record, if it can be read.
+type Record = At<Result<Vec<String>, Trouble>>;
+
 /// The lines of a file, without their ends.
 pub struct Lines<R> {
     file: R,
@@ -51,7 +57,7 @@ impl<R: BufRead> Lines<R> {
         Ok(Self { file, line: 0, offset: mark as u64 })
     }
 
-    fn next_line(&mut self) -> io::Result<Option<At<Result<String, Trouble>>>> {
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
         let begins = self.offset;
         let Some((mut bytes, whole)) = self.take_line()? else { return Ok(None) };
         self.line += 1;
@@ -97,7 +103,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 impl<R: BufRead> Iterator for Lines<R> {
-    type Item = io::Result<At<Result<String, Trouble>>>;
+    type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_line().transpose()
@@ -108,7 +114,7 @@ impl<R: BufRead> Iterator for Lines<R> {
 pub struct Records<R> {
     lines: Lines<R>,
     /// Lines that were read while looking for the end of a quoted cell that has none.
-    waiting: VecDeque<At<Result<String, Trouble>>>,
+    waiting: VecDeque<Line>,
 }
 
 impl<R: BufRead> Records<R> {
@@ -117,14 +123,14 @@ impl<R: BufRead> Records<R> {
         Self { lines, waiting: VecDeque::new() }
     }
 
-    fn line(&mut self) -> io::Result<Option<At<Result<String, Trouble>>>> {
+    fn line(&mut self) -> io::Result<Option<Line>> {
         match self.waiting.pop_front() {
             Some(line) => Ok(Some(line)),
             None => self.lines.next_line(),
         }
     }
 
-    fn next_record(&mut self) -> io::Result<Option<At<Result<Vec<String>, Trouble>>>> {
+    fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
             let Some(At { line, content }) = self.line()? else { return Ok(None) };
             let content = match content {
@@ -163,7 +169,7 @@ impl<R: BufRead> Records<R> {
 }
 
 impl<R: BufRead> Iterator for Records<R> {
-    type Item = io::Result<At<Result<Vec<String>, Trouble>>>;
+    type Item = io::Result<Record>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_record().transpose()
@@ -188,9 +194,8 @@ impl Quotes {
         }
         for byte in line.bytes() {
             *self = match (*self, byte) {
-                (Self::CellBegins | Self::Closing, b'"') => Self::Quoted,
                 (Self::Quoted, b'"') => Self::Closing,
-                (Self::Quoted, _) => Self::Quoted,
+                (Self::CellBegins | Self::Closing, b'"') | (Self::Quoted, _) => Self::Quoted,
                 (_, b',') => Self::CellBegins,
                 _ => Self::Plain,
             };
@@ -221,6 +226,7 @@ mod tests {
         Records::new(lines).map(|record| record.unwrap()).map(|at| (at.line, at.content)).collect()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "compared with what is read")]
     fn row(cells: &[&str]) -> Result<Vec<String>, Trouble> {
         Ok(cells.iter().map(|cell| (*cell).to_owned()).collect())
     }

@@ -378,7 +378,11 @@ impl<W: Write> Import<W> {
         let object = match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(object)) => object,
             Ok(_) => return Row::unreadable(line, fault("", "wrong_type", "must be a JSON object")),
-            Err(error) => return Row::unreadable(line, fault("", "malformed_json", format!("is not JSON: {error}"))),
+            Err(error) => {
+                // Its own count of lines begins with this one.
+                let cause = error.to_string().replace("at line 1 column", "at column");
+                return Row::unreadable(line, fault("", "malformed_json", format!("is not JSON: {cause}")));
+            }
         };
         let default_source = file_stem(path);
         match self.resource {
@@ -484,7 +488,11 @@ impl<W: Write> Import<W> {
         let rows = Arc::new(rows);
         let kind = self.resource.kind();
         let asked = Arc::clone(&rows);
-        let known = self.db.read(move |conn| known(conn, kind, &asked)).await.map_err(database)?;
+        let known = self
+            .db
+            .read(move |conn| known(conn, kind, &asked))
+            .await
+            .map_err(|error| Stopped::Database(error.to_string()))?;
         let is_known = |row: &Row| {
             let record = known.get(&(row.source.clone(), row.external_id.clone()));
             record.filter(|record| record.content_hash == row.hash).map(|record| record.object_id)
@@ -531,10 +539,6 @@ impl<W: Write> Import<W> {
         serde_json::to_writer(&mut self.report, &line).map_err(io::Error::from)?;
         Ok(self.report.write_all(b"\n")?)
     }
-}
-
-fn database(error: db::Error) -> Stopped {
-    Stopped::Database(error.to_string())
 }
 
 type Known = HashMap<(String, String), sources::SourceRecord>;

@@ -131,9 +131,10 @@ fn holder(tx: &mut Tx<'_>, state: &OrganisationState) -> Result<Option<Uuid>, Pr
     }
 }
 
+/// Two rows of one data set are two organisations. Several may still be one that another set founded, and knows under
+/// more than one code.
 fn not_of_same_source(tx: &mut Tx<'_>, source: &str, id: Uuid) -> Result<(), Problem> {
-    let keys = sources::keys_of(&mut tx.conn(), "organisations", source, id)?;
-    match keys.iter().find(|key| !key.starts_with(ALIAS)) {
+    match sources::founder(&mut tx.conn(), "organisations", source, id)? {
         None => Ok(()),
         Some(other) => Err(taken(&format!("row {other} of the same data set has one of these identifiers"))),
     }

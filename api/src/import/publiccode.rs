@@ -46,7 +46,8 @@ pub(super) fn row(path: &Path, source: &str) -> io::Result<Row> {
 fn of_reading(path: &Path, source: &str, reading: Reading) -> Row {
     let url = reading.url().filter(|url| url.chars().count() <= 200).map(str::to_owned);
     let key = url.unwrap_or_else(|| file_name(path));
-    let notes = reading.notes.iter().chain(&reading.unusable).map(note).collect();
+    let passed_over = reading.unusable.iter().map(|fault| format!("{}; passed over", note(fault)));
+    let notes = reading.notes.iter().map(note).chain(passed_over).collect();
     let hashed = json!(reading.fields);
     let product = ProductRow::of_fields(reading.fields);
     let row = Row::new(1, source, &key, Content::Product(Box::new(product)), &hashed);

@@ -112,6 +112,7 @@ struct File {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "named after the keys of the standard")]
 struct Description {
     short_description: Option<String>,
     long_description: Option<String>,
@@ -162,7 +163,8 @@ impl Reader {
     }
 
     fn file(&mut self, file: File) {
-        self.set("name", "/name", file.name.map(|name| one_line(&name)));
+        // Never null: a product has a name, and that it is missing is then said in the same words as that it is empty.
+        self.fields.insert("name".to_owned(), json!(one_line(&file.name.unwrap_or_default())));
         self.set("repository", "/url", file.url.map(trimmed));
         self.set("website", "/landingURL", file.landing_url.map(trimmed));
         self.set("softwareVersion", "/softwareVersion", file.software_version.map(trimmed));
@@ -199,10 +201,8 @@ impl Reader {
         let word = word.map(trimmed).filter(|word| !word.is_empty());
         let status = word.as_deref().and_then(|word| word.parse::<DevelopmentStatus>().ok());
         if let Some(word) = word.filter(|_| status.is_none()) {
-            let detail = format!(
-                "must be one of concept, development, beta, stable, obsolete, and is {:?}; passed over",
-                cut(&word, 40)
-            );
+            let detail =
+                format!("must be one of concept, development, beta, stable, obsolete, and is {:?}", cut(&word, 40));
             self.unusable.push(fault(ORIGIN, "not_listed", detail));
         }
         self.fields.insert("developmentStatus".to_owned(), json!(status));
@@ -215,7 +215,7 @@ impl Reader {
         let licence = licence.map(trimmed).filter(|licence| !licence.is_empty());
         let known = licence.clone().filter(|licence| is_spdx(licence));
         if let Some(licence) = licence.filter(|_| known.is_none()) {
-            let detail = format!("must be an SPDX licence expression, and is {:?}; passed over", cut(&licence, 80));
+            let detail = format!("must be an SPDX licence expression, and is {:?}", cut(&licence, 80));
             self.unusable.push(fault("/legal/license", "not_spdx", detail));
         }
         self.set("licence", "/legal/license", known);
@@ -453,7 +453,7 @@ dependsOn:
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let items = vec![format!("*a{}", level - 1); 10].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+            bomb = format!("{bomb}a{level}: &a{level} [{items}]\n");
         }
         assert!(read(&bomb).is_err());
     }

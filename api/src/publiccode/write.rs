@@ -155,6 +155,7 @@ struct Descriptions<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "named after the keys of the standard")]
 struct Description<'a> {
     short_description: &'a str,
     long_description: &'a str,
@@ -225,5 +226,102 @@ impl<'a> From<&'a Dependency> for Needed<'a> {
             version_max: dependency.version_max.as_deref(),
             optional: dependency.optional,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use db::products::{Phase, ProductKind, ProductRow};
+    use db::types::{Json, Texts};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::publiccode::read::read;
+
+    fn product() -> Product {
+        let texts = |texts: &[&str]| Texts(texts.iter().map(|text| (*text).to_owned()).collect());
+        let state = ProductState {
+            slug: "bins".into(),
+            name: "Bins: \"no\" # 1".into(),
+            summary: Some("Tells residents their bin day.".into()),
+            description: Some("Line one: yes\n\n- item\n  'quoted'\ttab\n".repeat(5)),
+            kind: ProductKind::Product,
+            phase: Phase::Discovery,
+            phase_started_on: None,
+            phase_reason: None,
+            next_assessment_on: None,
+            supplier_id: None,
+            owner_id: None,
+            website: None,
+            repository: Some("https://git.example.org/bins".into()),
+            licence: Some("MIT OR Apache-2.0".into()),
+            development_status: None,
+            software_version: Some("1.10".into()),
+            release_date: None,
+            categories: texts(&["waste-management"]),
+            platforms: texts(&["web", "no", "null", "1.0", "*x", "@y", "- z", "~"]),
+            features: texts(&["true", "a: b", "# c", "{d}", "'e'", "f\u{85}g", "é 🗑", " ", "2026-10-01"]),
+            standards: Texts::default(),
+            depends_on: Json(vec![Dependency {
+                name: "PostgreSQL".into(),
+                kind: DependencyKind::Open,
+                version: None,
+                version_min: Some("15".into()),
+                version_max: None,
+                optional: true,
+            }]),
+            service_codes: Texts::default(),
+            cpv_codes: Texts::default(),
+            collaboration_level: None,
+            budget_band: None,
+        };
+        let now = DateTime::UNIX_EPOCH;
+        let row =
+            ProductRow { id: Uuid::nil(), version: 1, created_at: now, updated_at: now, confirmed_at: now, state };
+        Product { row, supplier: None, owner: None, citation_count: 0, organisation_count: 0, comment_count: 0 }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let product = product();
+        let file = write(&product, &["waste-management".to_owned()]).unwrap();
+        let reading = read(&file).unwrap();
+        let state = &product.row.state;
+        assert_eq!(reading.fields["name"], state.name);
+        assert_eq!(reading.fields["description"], state.description.clone().unwrap().trim());
+        assert_eq!(reading.fields["softwareVersion"], "1.10");
+        assert_eq!(reading.fields["developmentStatus"], "concept");
+        let platforms: Vec<String> = serde_json::from_value(reading.fields["platforms"].clone()).unwrap();
+        assert_eq!(platforms, state.platforms.0);
+        let features: Vec<String> = serde_json::from_value(reading.fields["features"].clone()).unwrap();
+        let lines: Vec<String> = state.features.0.iter().map(|feature| one_line(feature)).collect();
+        assert_eq!(features, lines.into_iter().filter(|feature| !feature.is_empty()).collect::<Vec<_>>());
+        assert_eq!(reading.fields["dependsOn"][0]["versionMin"], "15");
+        assert!(reading.notes.is_empty() && reading.unusable.is_empty());
+        assert_eq!(file, write(&product, &["waste-management".to_owned()]).unwrap());
+    }
+
+    #[test]
+    fn what_would_have_to_be_made_up_is_missing() {
+        let mut product = product();
+        product.row.state.repository = None;
+        product.row.state.licence = None;
+        product.row.state.description = None;
+        product.row.state.features = Texts::default();
+        product.row.state.summary = Some("Short.".into());
+        let pointers: Vec<_> = write(&product, &[]).unwrap_err().into_iter().map(|fault| fault.pointer).collect();
+        assert_eq!(pointers, ["/repository", "/licence", "/description"]);
+    }
+
+    #[test]
+    fn a_short_description_is_joined_by_what_else_is_recorded() {
+        let mut product = product();
+        product.row.state.description = Some("Short.".into());
+        product.row.state.features = Texts(vec!["Reminds residents of their bin day by telephone".into()]);
+        let long = long_description(&product);
+        assert!(long.starts_with("Short.\n\nTells residents their bin day.\n\nWhat it does: Reminds"), "{long}");
+        product.row.state.description = Some("word ".repeat(3000));
+        assert!(long_description(&product).chars().count() <= LONGEST);
     }
 }
