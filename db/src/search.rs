@@ -188,11 +188,12 @@ fn by_likeness(conn: &mut Conn<'_>, q: &str, filter: &Filter, as_of: DateTime<Ut
         .load(conn.pg)?)
 }
 
-/// The words weigh most; freshness can add up to three tenths, citations up to seven, a name that is just what was
-/// typed doubles it. In billionths, so that a cursor holds it exactly.
+/// The words weigh most, and in the name more than elsewhere together; freshness can add up to three tenths, citations
+/// up to seven, a name that is just what was typed doubles it. In billionths, so that a cursor holds it exactly.
 const SCORE: &str = "
 select p.id, (1e9
-    * ts_rank('{0.05, 0.2, 0.5, 1.0}', p.search, q)
+    * (ts_rank('{0.05, 0.1, 0.3, 1.0}', p.search, q)
+      + (case when ts_filter(p.search, '{a}') @@ q then 0.5 else 0 end))
     * (case when char_length(p.name) = char_length($1) and fold(p.name) = fold($1) then 2 else 1 end)
     * (1 + 0.3 / (1 + greatest(0, extract(epoch from $3 - p.confirmed_at)::float8) / 31536000)
          + 0.7 * least(1, ln(1 + coalesce(cited.organisations, 0)::float8) / ln(34::float8)))

@@ -35,10 +35,10 @@ pub fn of_parameters(validator: &Validator, parameters: &Value) -> Vec<Fault> {
 
 type Description = (String, &'static str, Cow<'static, str>);
 
-/// What is empty need not be told also that it has the wrong form.
+/// One mistake, one fault: what is empty, or no URL at all, need not be told also that it has the wrong form.
 fn without_echoes(mut found: Vec<Description>) -> Vec<Description> {
-    let empty: Vec<String> = found.iter().filter(|f| f.1 == "too_short").map(|f| f.0.clone()).collect();
-    found.retain(|(pointer, code, _)| *code != "wrong_form" || !empty.contains(pointer));
+    let told: Vec<String> = found.iter().filter(|f| f.1 != "wrong_form").map(|f| f.0.clone()).collect();
+    found.retain(|(pointer, code, _)| *code != "wrong_form" || !told.contains(pointer));
     found
 }
 

@@ -116,8 +116,11 @@ fn speaks_for_itself<B>(response: &Response<B>) -> bool {
 fn from_status(status: u16, error: Option<&Error>) -> Problem {
     let kind: Option<&'static Kind> = problem::KINDS.iter().copied().find(|kind| kind.status == status);
     match kind {
-        Some(kind) if status < 500 => Problem::new(kind, kind.explanation),
-        _ if status < 500 => Problem::new(&problem::INVALID_REQUEST, "The request cannot be understood."),
+        Some(kind) if status < 500 && kind != &problem::INVALID_REQUEST => Problem::new(kind, kind.explanation),
+        _ if status < 500 => Problem::new(
+            &problem::INVALID_REQUEST,
+            "The request cannot be understood, or asks leave for a page that may not write here.",
+        ),
         _ => Problem::internal(error.map_or_else(|| format!("status {status}"), ToString::to_string)),
     }
 }
