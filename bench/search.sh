@@ -18,7 +18,11 @@ queries=(
 )
 service=
 
-stop_service() { if [ -n "$service" ]; then kill "$service" && wait "$service" || true; fi; }
+stop_service() {
+    if [ -z "$service" ]; then return; fi
+    kill "$service"
+    wait "$service" || true
+}
 trap stop_service EXIT
 
 timings() {

@@ -11,8 +11,9 @@ venv=$tools/openapi-rules
 say() { printf 'install: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-command -v node >/dev/null && command -v npm >/dev/null ||
+if ! { command -v node && command -v npm; } >/dev/null; then
   die "Node.js 20.19 or newer and npm are needed: apt-get install nodejs npm (or from nodejs.org)"
+fi
 
 # A stamp holds the hash of what was installed from; it is written last, so half an installation has none.
 npm_stamp() { { cat "$here/package.json" "$here/package-lock.json" "$here/.npmrc"; node --version; } | sha256sum | cut -d' ' -f1; }
