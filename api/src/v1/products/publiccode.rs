@@ -120,6 +120,7 @@ async fn put_product_publiccode(
     body: Yaml,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Yaml(text)) = (key, body);
+    let reading = read(&text).map_err(Problem::invalid)?;
     let inner = app.clone();
     let changed = app
         .db
@@ -127,8 +128,6 @@ async fn put_product_publiccode(
             let current = products::lock(tx, &key)?;
             rules::may_curate_product(tx.roles(), &current.row.state)?;
             if_match.check(current.row.version)?;
-            // Only now: who may not change it learns nothing from their file.
-            let reading = read(&text).map_err(Problem::invalid)?;
             change(tx, &inner.product_rules, &current, &reading).map_err(|problem| reading.origins.relocate(problem))
         })
         .await?;
