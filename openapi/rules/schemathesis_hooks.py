@@ -53,7 +53,7 @@ PUBLICCODE = "/products/{id}/publiccode"
 # Under each name that Schemathesis knows YAML by: it takes the first of the family.
 @schemathesis.serializer("text/yaml", "text/x-yaml", "text/vnd.yaml", "text/yml", "application/x-yaml", YAML)
 def yaml_as_text(context, value):
-    return {"data": (value if isinstance(value, str) else json.dumps(value)).encode("utf-8", "surrogatepass")}
+    return (value if isinstance(value, str) else json.dumps(value)).encode("utf-8", "surrogatepass")
 
 
 def example_file(operation):
