@@ -107,7 +107,10 @@ async fn get_product_publiccode(app: Data<App>, key: Path<Key>, request: HttpReq
         description = "The file, at most 1 MiB. Faults have pointers into its structure; keys that the standard does not know are passed over.",
     ),
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
-    responses((status = 200, body = Product, description = "The product, as changed.")),
+    responses(
+        (status = 200, body = Product, description = "The product, as changed."),
+        (status = 409, description = "The status is a step back, and the file has no place for the reason that it needs."),
+    ),
 )]
 async fn put_product_publiccode(
     app: Data<App>,
