@@ -62,6 +62,10 @@ impl World {
             return Target { organisation, ..Target::missing() };
         }
         let body = product("Bins").with("owner", self.council.text("id")).with("supplier", self.supplier.text("id"));
+        // What a file of publiccode.yml cannot do without.
+        let body = body.with("repository", "https://git.example.org/bins").with("licence", "MIT");
+        let body =
+            body.with("platforms", json!(["web"])).with("description", "Says which bin goes out when. ".repeat(6));
         let added = server.add_product(body);
         let path = format!("/v1/products/{}", added.id());
         admin.patch(&path, json!({ "summary": "Says when." })).if_match(&added).expect(200);
@@ -87,6 +91,16 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     }
 }
 
+/// A file that says of a product what it must.
+pub const PUBLICCODE: &str = "publiccodeYmlVersion: \"0.5\"
+name: Bins
+url: https://git.example.org/bins
+platforms: [web]
+developmentStatus: beta
+description: {en: {shortDescription: Says when.}}
+legal: {license: MIT}
+";
+
 /// A body that the operation takes.
 pub fn body_of(operation: &Operation) -> Value {
     match operation.id.as_str() {
@@ -96,15 +110,21 @@ pub fn body_of(operation: &Operation) -> Value {
         "update_product" => json!({ "summary": "Another line." }),
         "revert_product" => json!({ "version": 1, "reason": "It was better." }),
         "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
+        "put_product_publiccode" => PUBLICCODE.into(),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
+}
+
+/// A body as it is sent: JSON, or a text as it stands.
+pub fn text_of(body: &Value) -> String {
+    body.as_str().map_or_else(|| body.to_string(), ToOwned::to_owned)
 }
 
 /// The call without the preconditions that it needs.
 pub fn bare_call<'s>(client: &Client<'s>, operation: &Operation, path: &str) -> Call<'s> {
     let call = client.call(&operation.method, path);
     match operation.body() {
-        Some((media_type, _)) => call.body(media_type, body_of(operation).to_string()),
+        Some((media_type, _)) => call.body(media_type, text_of(&body_of(operation))),
         None => call,
     }
 }
