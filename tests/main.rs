@@ -27,4 +27,6 @@ mod products;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod seed;
+#[cfg(test)]
 mod support;
