@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::contract::operations;
 use crate::support::operations::{Target, path_of};
+use crate::support::program::binary;
 use crate::support::raw::receive;
 use crate::support::server::{TRUSTED_ORIGIN, new_folder};
 use crate::support::{Server, product};
@@ -212,9 +213,7 @@ struct Program {
 
 impl Program {
     fn start(server: &Server) -> Self {
-        let binary = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("loti");
-        assert!(binary.exists(), "{} is not built: run `make build`", binary.display());
-        let mut child = Command::new(binary)
+        let mut child = Command::new(binary())
             .arg("serve")
             .env_clear()
             .env("DATABASE_URL", &server.database().url)

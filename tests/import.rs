@@ -1,273 +1,352 @@
-//! `loti import` and `loti seed`: the real program beside a service that shows what landed.
-
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+//! `loti import`: files of others, applied so that a second run changes nothing.
 
 use serde_json::{Value, json};
 
-use crate::support::server::new_folder;
-use crate::support::{Server, product};
+use crate::support::program::{Files, Run, run};
+use crate::support::{Answer, Server, council, product, supplier};
 
-const AUTHORITIES: &str = "local-authority-code,official-name,nice-name,gss-code,start-date,end-date,replaced-by,region
-OLD,Oldshire County Council,Oldshire,E10000099,1974-04-01,2023-03-31,\"EST,WST\",North
-EST,East Oldshire Council,East Oldshire,E06000091,2023-04-01,,,North
-WST,West Oldshire Council,\"West, Oldshire\",E06000092,2023-04-01,,,North
-HAM,Hamlet District Council,Hamlet,E07000093,1974-04-01,2023-03-31,EST,North
-";
-const ALIASES: &str = "la-name,local-authority-code\nThe East of Oldshire,EST\n";
-
-/// A service, and a folder for files to import into its database.
-struct Desk {
+/// A service beside whose database the program runs, and the files it is given.
+struct Place {
     server: Server,
-    folder: PathBuf,
+    files: Files,
 }
 
-impl Desk {
+impl Place {
     fn new() -> Self {
-        Self { server: Server::start(), folder: new_folder() }
+        Self { server: Server::start(), files: Files::new() }
     }
 
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.folder.join(name);
-        std::fs::write(&path, content).unwrap();
-        path
+    fn run(&self, arguments: &str) -> Run {
+        let arguments: Vec<&str> = ["import"].into_iter().chain(arguments.split(' ')).collect();
+        run(self.server.database(), self.files.path(), &arguments)
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
-        let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("loti");
-        let output = Command::new(program)
-            .args(arguments)
-            .env("DATABASE_URL", &self.server.database().url)
-            .output()
-            .expect("`make build` makes the program");
-        Run(output)
+    /// Writes a file and imports it; `arguments` are those before its name.
+    fn import(&self, arguments: &str, name: &str, content: impl AsRef<[u8]>) -> Run {
+        self.files.write(name, content);
+        self.run(&format!("{arguments} {name}"))
     }
 
-    fn import(&self, resource: &str, format: &str, file: &Path) -> Run {
-        self.run(&["import", resource, "--format", format, file.to_str().unwrap()])
+    fn organisations(&self, name: &str, content: impl AsRef<[u8]>) -> Run {
+        self.import("organisations --format csv", name, content)
     }
 
-    fn audits(&self) -> i64 {
-        self.server.database().number("(select count(*) from audit_events)")
+    fn products(&self, content: &[Value]) -> Run {
+        let lines: Vec<String> = content.iter().map(Value::to_string).collect();
+        self.import("products --format jsonl", "catalogue.jsonl", lines.join("\n"))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.server.anonymous().get(&format!("/v1{path}")).expect(200)
+    }
+
+    /// Slugs of those who are known by a spelling.
+    fn known_as(&self, spelling: &str) -> Vec<String> {
+        let found = self.get(&format!("/organisations?alias={}", spelling.replace('&', "%26").replace(' ', "%20")));
+        found.each("slug").into_iter().map(ToOwned::to_owned).collect()
+    }
+
+    /// Everything that a write leaves behind, as a number.
+    fn written(&self) -> i64 {
+        self.server.database().number(
+            "(select count(*) from audit_events) + (select coalesce(sum(version), 0) from organisations)
+             + (select coalesce(sum(version), 0) from products)",
+        )
     }
 }
 
-/// What the program did.
-struct Run(Output);
+fn tally(created: usize, changed: usize, unchanged: usize, refused: usize) -> String {
+    let rows = created + changed + unchanged + refused;
+    format!("{rows} rows: {created} created, {changed} changed, {unchanged} unchanged, {refused} refused")
+}
 
-impl Run {
-    fn code(&self) -> i32 {
-        self.0.status.code().unwrap()
-    }
+/// Bracknell and Slough were once Berkshire, which a later row says; Heston went into Hounslow.
+const AUTHORITIES: &str = "\
+local-authority-code,official-name,nice-name,gss-code,start-date,end-date,replaced-by,nation,region
+HES,Heston Urban District Council,Heston,E07900001,1927-10-01,1965-03-31,HNS,England,London
+BKS,Berkshire County Council,Berkshire,E10900002,1889-04-01,1998-03-31,\"BRC,SLG\",England,South East
+BRC,Bracknell Forest Borough Council,Bracknell Forest,E06000036,1998-04-01,,,England,South East
+SLG,Slough Borough Council,Slough,E06000039,1998-04-01,,,England,South East
+HNS,London Borough of Hounslow,Hounslow,E09000018,1965-04-01,,,England,London
+";
 
-    /// The summary: what stands on standard error behind "rows: ".
-    fn summary(&self) -> String {
-        let said = String::from_utf8(self.0.stderr.clone()).unwrap();
-        let last = said.lines().rev().find_map(|line| line.split_once("rows: ").map(|(_, rest)| rest.to_owned()));
-        last.unwrap_or_else(|| panic!("no summary in {said:?}"))
-    }
+#[test]
+fn a_register_is_applied_once() {
+    let place = Place::new();
+    let first = place.organisations("register.csv", AUTHORITIES);
+    assert_eq!((first.code, first.tally()), (0, tally(5, 0, 0, 0).as_str()), "{first:?}");
+    assert!(first.lines.is_empty(), "there is nothing to say of rows that land: {first:?}");
+    assert!(first.stderr.contains("not used: nation."), "{}", first.stderr);
+    let hounslow = place.get("/organisations?identifier=GB-LAC:E09000018").json["items"][0].clone();
+    assert_eq!((&hounslow["kind"], &hounslow["region"]), (&json!("local_authority"), &json!("London")));
+    assert_eq!((&hounslow["startsOn"], &hounslow["aliases"]), (&json!("1965-04-01"), &json!(["Hounslow"])));
+    // What came before leads to what is there today, also where it stands on an earlier line, and where it was split.
+    let today = |spelling: &str| place.get(&format!("/organisations?alias={spelling}&followReplacements=true"));
+    assert_eq!(today("Heston").each("name"), ["London Borough of Hounslow"]);
+    assert_eq!(today("Berkshire").each("name"), ["Bracknell Forest Borough Council", "Slough Borough Council"]);
 
-    /// The rows that were refused or noted.
-    fn rows(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.stdout.clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+    let before = place.written();
+    let second = place.organisations("register.csv", AUTHORITIES);
+    assert_eq!((second.code, second.tally()), (0, tally(0, 0, 5, 0).as_str()));
+    assert_eq!(place.written(), before, "a second time writes nothing");
 
-    /// Each refused row as "line pointer code".
-    fn refusals(&self) -> Vec<String> {
-        let refused = self.rows().into_iter().filter(|row| row["outcome"] == "refused");
-        let told = |row: Value| {
-            let errors = row["errors"].as_array().unwrap().clone();
-            errors.into_iter().map(move |error| {
-                format!("{} {} {}", row["line"], error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap())
-            })
-        };
-        refused.flat_map(told).collect()
-    }
+    let changed = AUTHORITIES.replace("Slough Borough Council,Slough,", "Slough Borough Council,Slough Town,");
+    let third = place.organisations("register.csv", changed);
+    assert_eq!(third.tally(), tally(0, 1, 4, 0));
+    assert_eq!(place.known_as("slough town"), ["slough-borough-council"]);
+    assert_eq!(place.known_as("SLOUGH"), ["slough-borough-council"], "spellings once used are kept");
+    let events = "select count(*) from audit_events where operation = 'loti_import' and before is not null";
+    let of_slough = format!("{events} and object_id = (select id from organisations where name like 'Slough%')");
+    assert_eq!(place.server.database().number(&of_slough), 1);
+
+    let all = place.run("organisations --format csv --verbose register.csv");
+    let outcomes: Vec<&Value> = all.lines.iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, vec![&json!("unchanged"); 5], "{all:?}");
+    assert_eq!(all.on_line(4)["externalId"], "BRC");
 }
 
 #[test]
-fn authorities_land_once_with_their_successors() {
-    let desk = Desk::new();
-    let file = desk.file("authorities.csv", AUTHORITIES);
-    let first = desk.import("organisations", "csv", &file);
-    assert_eq!((first.code(), first.summary().as_str()), (0, "4 created, 0 changed, 0 unchanged, 0 refused"));
-    let read = |query: &str| desk.server.anonymous().get(&format!("/v1/organisations?{query}")).expect(200);
-    let old = read("identifier=GB-LAC:E10000099");
-    let successors: Vec<&str> =
-        old["items"][0]["replacedBy"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
-    assert_eq!(successors.len(), 2, "{successors:?}");
-    assert_eq!(read("alias=hamlet&followReplacements=true")["items"][0]["name"], "East Oldshire Council");
+fn spellings_and_other_registers_join() {
+    let place = Place::new();
+    place.organisations("register.csv", AUTHORITIES);
+    let aliases = "la-name,local-authority-code\nHounslow LBC,HNS\n\"Bracknell, Borough of\",BRC\nNowhere,XXX\n";
+    let spelled = place.organisations("aliases.csv", aliases);
+    assert_eq!((spelled.code, spelled.tally()), (1, tally(0, 2, 0, 1).as_str()));
+    assert_eq!(spelled.refused(), ["4 # unknown_organisation"]);
+    assert_eq!(place.known_as("hounslow  lbc."), ["london-borough-of-hounslow"]);
+    assert_eq!(place.known_as("Bracknell Borough of"), ["bracknell-forest-borough-council"]);
+    let before = place.written();
+    assert_eq!(place.organisations("aliases.csv", aliases).tally(), tally(0, 0, 2, 1));
+    assert_eq!(place.written(), before);
 
-    let audits = desk.audits();
-    let second = desk.import("organisations", "csv", &file);
-    assert_eq!(second.summary(), "0 created, 0 changed, 4 unchanged, 0 refused");
-    assert_eq!(desk.audits(), audits, "a second run leaves no trace");
-    assert_eq!(read("identifier=GB-LAC:E10000099")["items"][0]["version"], old["items"][0]["version"]);
+    let trusts = "ods_code,name,national_grouping,open_date,close_date\n\
+                  R9X,WHITTINGTON TEST TRUST,Y56,20171001,\nR9Y,CLOSED TEST TRUST,Y56,20010401,20171001\n";
+    let landed = place.organisations("trusts.csv", trusts);
+    assert_eq!((landed.code, landed.tally()), (0, tally(2, 0, 0, 0).as_str()), "{landed:?}");
+    let trust = place.get("/organisations?identifier=GB-NHS:R9X").json["items"][0].clone();
+    assert_eq!((&trust["kind"], &trust["startsOn"]), (&json!("nhs"), &json!("2017-10-01")));
+    assert_eq!(place.get("/organisations?kind=nhs&active=true").each("id").len(), 1);
 
-    let changed =
-        desk.file("authorities.csv", AUTHORITIES.replace("Hamlet District Council", "Hamlet Borough Council"));
-    assert_eq!(desk.import("organisations", "csv", &changed).summary(), "0 created, 1 changed, 3 unchanged, 0 refused");
-
-    let aliases = desk.file("aliases.csv", ALIASES);
-    assert_eq!(desk.import("organisations", "csv", &aliases).code(), 0);
-    assert_eq!(read("alias=the%20EAST%20of%20oldshire")["items"][0]["name"], "East Oldshire Council");
+    // Another data set knows Hounslow under the same code: it is one organisation, and what it has stands.
+    let others = "id,name,kind,gss-code,swa-id,region,website,start-date\n\
+                  7,Hounslow Council,local_authority,E09000018,5540,Middlesex,https://www.hounslow.gov.uk,1999-01-01\n\
+                  8,Slough BC,local_authority,E06000039,,,,\n";
+    let arguments = "organisations --format csv --source street-works";
+    let joined = place.import(arguments, "others.csv", others);
+    assert_eq!((joined.code, joined.tally()), (0, tally(0, 2, 0, 0).as_str()), "{joined:?}");
+    let hounslow = place.get("/organisations/london-borough-of-hounslow");
+    assert_eq!(hounslow["name"], "London Borough of Hounslow");
+    assert_eq!((&hounslow["region"], &hounslow["startsOn"]), (&json!("London"), &json!("1965-04-01")));
+    assert_eq!(hounslow["website"], "https://www.hounslow.gov.uk", "a gap is filled");
+    assert_eq!(place.known_as("Hounslow Council"), ["london-borough-of-hounslow"]);
+    assert_eq!(place.get("/organisations?identifier=SWA:5540").each("slug"), ["london-borough-of-hounslow"]);
+    let before = place.written();
+    assert_eq!(place.import(arguments, "others.csv", others).tally(), tally(0, 0, 2, 0));
+    assert_eq!(place.written(), before);
 }
 
 #[test]
-fn products_find_their_suppliers_by_any_spelling() {
-    let desk = Desk::new();
-    let supplier = json!({ "kind": "supplier", "name": "Bright Bins Limited", "aliases": ["BrightBins"] });
-    desk.server.add_organisation(supplier);
+fn what_people_changed_stays() {
+    let place = Place::new();
+    let admin = place.server.as_(&place.server.admin());
+    place.organisations("register.csv", AUTHORITIES);
+    place.products(&[json!({ "externalId": "p1", "name": "Bins", "summary": "Imported." })]);
+    for (path, field) in [("/v1/organisations/slough-borough-council", "name"), ("/v1/products/bins", "summary")] {
+        admin.patch(path, json!({ field: "By hand." })).header("If-Match", "*").expect(200);
+    }
+    assert_eq!(place.run("organisations --format csv register.csv").tally(), tally(0, 0, 5, 0));
+    assert_eq!(place.run("products --format jsonl catalogue.jsonl").tally(), tally(0, 0, 1, 0));
+    assert_eq!(place.get("/organisations/slough-borough-council")["name"], "By hand.");
+    assert_eq!(place.get("/products/bins")["summary"], "By hand.");
+    // Only a row that says something else than last time is news.
+    place.products(&[json!({ "externalId": "p1", "name": "Bins", "summary": "Imported.", "platforms": ["web"] })]);
+    assert_eq!(place.get("/products/bins")["platforms"], json!(["web"]));
+}
+
+#[test]
+fn suppliers_are_found_by_any_spelling() {
+    let place = Place::new();
+    let civica = place.server.add_organisation(supplier("Civica UK Limited").with("aliases", json!(["Civica"])));
+    let former = supplier("Northgate").with("endsOn", "2020-01-01").with("replacedBy", json!([civica.text("id")]));
+    place.server.add_organisation(former);
+    let row = |id: &str, supplier: Value| json!({ "source": "list", "source_id": id, "name": format!("Product {id}"), "suppliers": supplier });
     let rows = [
-        json!({ "source": "list", "source_id": "a", "name": "Bins", "suppliers": ["BRIGHT-BINS ltd", "brightbins"],
-                "licences": ["MIT", "GPL-3.0"], "url": "https://bins.example.org", "summary": "Bin days." }),
-        json!({ "source": "list", "source_id": "b", "name": "Bins", "suppliers": ["Nobody Known"],
-                "licences": ["⊘ Proprietary"], "summary": "x".repeat(200) }),
-        json!({ "source": "list", "source_id": "c", "name": "Trees", "suppliers": ["BrightBins"], "archived": true }),
+        row("a", json!(["CIVICA"])),
+        row("b", json!(["Northgate"])),
+        row("c", json!(["Nobody & Sons"])),
+        row("d", json!(["Civica", "Northgate"])),
+        row("e", json!(["Nobody & Sons", "No One"])),
     ];
-    let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
-    let file = desk.file("products.jsonl", lines.join("\n"));
-    let run = desk.import("products", "jsonl", &file);
-    assert_eq!((run.code(), run.summary().as_str()), (0, "3 created, 0 changed, 0 unchanged, 0 refused"));
-    let read = |slug: &str| desk.server.anonymous().get(&format!("/v1/products/{slug}")).expect(200);
-    assert_eq!(read("bins")["licence"], "GPL-3.0 OR MIT");
-    let other = read("bins-2");
-    assert_eq!((&other["licence"], &other["supplier"]), (&Value::Null, &Value::Null));
-    assert!(other.text("summary").ends_with('…') && other.text("description").len() == 200, "cut, and kept whole");
-    let trees = read("trees");
-    assert_eq!(trees["supplier"]["name"], "Bright Bins Limited");
-    assert_eq!((&trees["phase"], &trees["developmentStatus"]), (&json!("retired"), &json!("obsolete")));
-    let noted: Vec<Value> = run.rows();
-    assert!(noted.iter().any(|row| row["notes"].to_string().contains("Nobody Known")), "{noted:?}");
-    assert_eq!(desk.import("products", "jsonl", &file).summary(), "0 created, 0 changed, 3 unchanged, 0 refused");
+    let landed = place.products(&rows);
+    assert_eq!((landed.code, landed.tally()), (0, tally(5, 0, 0, 0).as_str()), "{landed:?}");
+    let supplier_of = |slug: &str| place.get(&format!("/products/{slug}"))["supplier"]["slug"].clone();
+    assert_eq!(supplier_of("product-a"), "civica-uk-limited", "by an alias");
+    assert_eq!(supplier_of("product-b"), "civica-uk-limited", "by a name that it took over");
+    assert_eq!(supplier_of("product-d"), "civica-uk-limited", "two spellings of one");
+    assert_eq!((supplier_of("product-c"), supplier_of("product-e")), (Value::Null, Value::Null));
+    assert_eq!(landed.on_line(3)["notes"], json!(["suppliers: nobody is known as \"Nobody & Sons\""]));
+    assert_eq!(landed.on_line(5)["notes"].as_array().unwrap().len(), 2);
+    assert_eq!(place.run("products --format jsonl catalogue.jsonl").lines, Vec::<Value>::new(), "notes are news once");
+
+    let adding = place.run("products --format jsonl --create-suppliers catalogue.jsonl");
+    assert_eq!(adding.code, 0);
+    assert_eq!(supplier_of("product-c"), "nobody-sons");
+    assert_eq!(supplier_of("product-e"), "nobody-sons", "whom the row before it added");
+    assert_eq!(place.get("/organisations/nobody-sons")["kind"], "supplier");
+    let before = place.written();
+    assert_eq!(place.run("products --format jsonl --create-suppliers catalogue.jsonl").tally(), tally(0, 0, 5, 0));
+    assert_eq!(place.written(), before);
 }
 
 #[test]
-fn dirt_is_named_by_line_and_the_rest_lands() {
-    let desk = Desk::new();
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let good = |id: &str| json!({ "source": "d", "source_id": id, "name": format!("Good {id}") }).to_string();
-    lines.push(good("1").into());
-    lines.push(b"{\"source\": \"d\", \"source_id\": \"2\", \"name\": \"Caf\xe9\"}".to_vec());
-    lines.push(
-        json!({ "source": "d", "source_id": "3", "name": "Long", "summary": "x".repeat(2000) }).to_string().into(),
+fn rows_of_other_catalogues_become_products() {
+    let place = Place::new();
+    place.server.add_product(product("Forms"));
+    let row = |id: &str, more: Value| {
+        let mut row = json!({ "source": "list", "source_id": id, "name": "Forms", "url": "https://forms.example.org" });
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row
+    };
+    let long = "Forms for residents who would rather not telephone. ".repeat(6);
+    let landed = place.products(&[
+        row("1", json!({ "licences": ["MIT", "Apache-2.0"], "source_code_url": "https://github.com/x/forms" })),
+        row("2", json!({ "licences": ["⊘ Proprietary"], "summary": long.trim() })),
+        row("3", json!({ "licences": ["Commons-Clause"], "archived": true, "categories": ["Data collection"] })),
+    ]);
+    assert_eq!((landed.code, landed.tally()), (0, tally(3, 0, 0, 0).as_str()), "{landed:?}");
+    let open = place.get("/products/forms-2");
+    assert_eq!((&open["licence"], &open["name"]), (&json!("Apache-2.0 OR MIT"), &json!("Forms")));
+    assert_eq!(open["repository"], "https://github.com/x/forms");
+    let closed = place.get("/products/forms-3");
+    assert_eq!((&closed["licence"], &closed["website"]), (&Value::Null, &json!("https://forms.example.org")));
+    assert_eq!(closed["description"], long.trim());
+    assert!(closed.text("summary").chars().count() <= 150 && closed.text("summary").ends_with('…'));
+    let archived = place.get("/products/forms-4");
+    assert_eq!((&archived["phase"], &archived["categories"]), (&json!("retired"), &json!(["data-collection"])));
+    assert!(landed.on_line(3)["notes"][0].as_str().unwrap().contains("Commons-Clause"));
+
+    let twins = "id,name,kind\n1,Twin,supplier\n2,Twin,supplier\n";
+    assert_eq!(place.organisations("twins.csv", twins).tally(), tally(2, 0, 0, 0));
+    assert_eq!(place.known_as("twin"), ["twin", "twin-2"], "who has a name does not tell who they are");
+}
+
+#[test]
+fn files_of_publiccode_are_products() {
+    let place = Place::new();
+    std::fs::create_dir(place.files.path().join("files")).unwrap();
+    let file = crate::support::operations::PUBLICCODE;
+    place.files.write("files/one.yml", file);
+    place.files.write("files/two.yaml", file.replace("bins", "skips").replace("MIT", "Ours"));
+    place.files.write("files/three.yml", "name: [open");
+    place.files.write("files/README.md", "No product.");
+    let landed = place.run("products --format publiccode files");
+    assert_eq!((landed.code, landed.tally()), (1, tally(2, 0, 0, 1).as_str()), "{landed:?}");
+    assert_eq!(landed.refused(), ["1 # malformed_yaml"]);
+    assert_eq!(place.get("/products/bins")["repository"], "https://git.example.org/bins");
+    assert_eq!(place.get("/products/bins-2")["licence"], Value::Null);
+    let noted = landed.lines.iter().find(|line| line["outcome"] == "created").unwrap();
+    assert!(noted["notes"][0].as_str().unwrap().starts_with("/legal/license "), "{noted}");
+    assert_eq!(place.run("products --format publiccode files").tally(), tally(0, 0, 2, 1));
+    assert_eq!(place.run("organisations --format publiccode files").code, 2);
+}
+
+#[test]
+fn dirt_costs_the_row_that_it_is_in() {
+    let place = Place::new();
+    let mut register = b"id,name,kind,website,start-date\n".to_vec();
+    let before = register.len() + b"ok1,Good One,supplier,,\nbad,B".len();
+    register.extend_from_slice(b"ok1,Good One,supplier,,\nbad,B\xe9d,supplier,,\n");
+    register.extend_from_slice(
+        b"q,\"Two\n lines\",supplier,,\n\
+          d,Bad Date,supplier,,31/12/2020\n\
+          u,Bad Address,supplier,nowhere,\n\
+          e,,supplier,,\n\
+          ok1,Again,supplier,,\n\
+          s,Short,supplier\n\
+          n,N\0l,supplier,,\n\
+          ,Keyless,supplier,,\n\
+          k,Kind,spaceship,,\n\
+          o,\"Open,supplier,,\n\
+          ok2,Good Two,supplier,,\n",
     );
-    lines.push(b"{\"source\": \"d\", ".to_vec());
-    lines.push(b"[1, 2]".to_vec());
-    lines.push(json!({ "source": "d", "source_id": "6", "name": "" }).to_string().into());
-    lines.push(json!({ "source": "d", "source_id": "7", "name": "Nul \u{0}" }).to_string().into());
-    lines.push(json!({ "source": "d", "source_id": "8", "name": "Url", "url": "example.org" }).to_string().into());
-    lines.push(good("1").into());
-    lines.push(good("10").into());
-    let file = desk.file("dirty.jsonl", lines.join(&b"\n"[..]));
-    let run = desk.import("products", "jsonl", &file);
-    assert_eq!((run.code(), run.summary().as_str()), (1, "2 created, 0 changed, 0 unchanged, 8 refused"));
-    let refused: Vec<i64> =
-        run.rows().iter().filter(|r| r["outcome"] == "refused").map(|r| r["line"].as_i64().unwrap()).collect();
-    assert_eq!(refused, [2, 3, 4, 5, 6, 7, 8, 9]);
-    let encoding = &run.rows().into_iter().find(|row| row["line"] == 2).unwrap()["errors"][0];
-    assert_eq!(encoding["code"], "not_utf8");
-    assert!(encoding["detail"].as_str().unwrap().contains("byte"), "{encoding}");
-    assert!(run.refusals().iter().any(|refusal| refusal.starts_with("3 #/summary too_long")), "{:?}", run.refusals());
-    desk.server.anonymous().get("/v1/products/good-10").expect(200);
+    let landed = place.organisations("suppliers.csv", &register);
+    assert_eq!((landed.code, landed.tally()), (1, tally(2, 0, 0, 11).as_str()), "{landed:?}");
+    insta::assert_snapshot!(landed.refused().join("\n"), @r"
+    3 # not_utf8
+    4 #/name wrong_form
+    6 #/start-date wrong_format
+    7 #/website wrong_format
+    8 #/name required
+    9 # repeated_key
+    10 # wrong_length
+    11 #/name wrong_form
+    12 # required
+    13 #/kind not_listed
+    14 # open_quote
+    ");
+    let detail = landed.on_line(3)["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("byte {before} ")), "{detail}");
+    assert_eq!(place.get("/organisations").each("name"), ["Good One", "Good Two"]);
+    assert_eq!(place.organisations("suppliers.csv", &register).tally(), tally(0, 0, 2, 11));
 
-    let utf16 = desk.file("utf16.csv", b"\xff\xfen\x00a\x00m\x00e\x00");
-    assert_ne!(desk.import("organisations", "csv", &utf16).code(), 0);
-    assert_eq!(desk.run(&["import", "products", "--format", "csv", "/nowhere/at-all.csv"]).code(), 2);
+    let catalogue = [
+        json!({ "source_id": "1", "name": "Good" }).to_string(),
+        "{\"source_id\": \"2\", \"name\": ".to_owned(),
+        json!({ "source_id": "3", "name": "Long", "summary": "x".repeat(2000) }).to_string(),
+        json!({ "source_id": "4", "name": "N\0l" }).to_string(),
+        json!({ "source_id": "1", "name": "Again" }).to_string(),
+        json!({ "externalId": "6", "name": "Own", "releaseDate": "soon", "colour": "red" }).to_string(),
+        "[]".to_owned(),
+        json!({ "externalId": "8", "name": "Code", "serviceCodes": ["99999"] }).to_string(),
+        json!({ "source_id": "9", "name": "Address", "url": "nowhere" }).to_string(),
+        String::new(),
+        "{\"source_id\": \"11\", \"name\": \"\\ud800\"}".to_owned(),
+        json!({ "source_id": "12", "name": "x".repeat(1024 * 1024) }).to_string(),
+        json!({ "source_id": "13", "name": "Good too" }).to_string(),
+    ];
+    let landed = place.import("products --format jsonl", "dirt.jsonl", catalogue.join("\n"));
+    assert_eq!((landed.code, landed.tally()), (1, tally(2, 0, 0, 10).as_str()), "{landed:?}");
+    insta::assert_snapshot!(landed.refused().join("\n"), @r"
+    2 # malformed_json
+    3 #/summary too_long
+    4 #/name wrong_form
+    5 # repeated_key
+    6 #/releaseDate wrong_format, #/colour unknown_field
+    7 # wrong_type
+    8 #/serviceCodes/0 unknown_service_code
+    9 #/url wrong_format
+    11 # malformed_json
+    12 # too_long
+    ");
+    assert_eq!(place.get("/products").each("name"), ["Good", "Good too"]);
 }
 
 #[test]
-fn what_people_changed_survives_the_same_file() {
-    let desk = Desk::new();
-    let file = desk.file("authorities.csv", AUTHORITIES);
-    desk.import("organisations", "csv", &file);
-    let admin = desk.server.as_(&desk.server.admin());
-    let path = "/v1/organisations/east-oldshire-council";
-    admin.patch(path, json!({ "website": "https://east.example.org" })).header("If-Match", "*").expect(200);
-    desk.import("organisations", "csv", &file);
-    assert_eq!(desk.server.anonymous().get(path).expect(200)["website"], "https://east.example.org");
-}
-
-#[test]
-fn another_list_only_fills_gaps() {
-    let desk = Desk::new();
-    let known = json!({ "kind": "local_authority", "name": "East Oldshire", "region": "South",
-        "identifiers": [{ "scheme": "GB-LAC", "id": "E06000091" }] });
-    let before = desk.server.add_organisation(known);
-    let file = desk.file("authorities.csv", AUTHORITIES);
-    let run = desk.import("organisations", "csv", &file);
-    assert_eq!(run.code(), 0, "{:?}", run.refusals());
-    let after = desk.server.anonymous().get(&format!("/v1/organisations/{}", before.id())).expect(200);
-    assert_eq!((after.text("name"), after.text("region")), ("East Oldshire", "South"), "what was there stays");
-    assert_eq!(after.text("startsOn"), "2023-04-01", "what was missing comes");
-}
-
-#[test]
-fn seeding_twice_writes_once() {
-    let desk = Desk::new();
-    assert_eq!(desk.run(&["seed"]).code(), 0);
-    let read = |path: &str| desk.server.anonymous().get(path).expect(200);
-    let boroughs = read("/v1/organisations?region=London&kind=local_authority&active=true&count=true&limit=1");
-    assert_eq!(boroughs["total"], 33);
-    assert_eq!(read("/v1/organisations?identifier=GB-LAC:E09000012")["items"][0]["slug"], "hackney");
-    let supplied = desk.server.database().number("(select count(*) from products where supplier_id is not null)");
-    assert!(supplied >= 60, "{supplied} products have a supplier");
-    let admin = desk.server.as_(&desk.server.admin());
-    let changed = json!({ "summary": "Told by people who use it." });
-    admin.patch("/v1/products/planx", changed).header("If-Match", "*").expect(200);
-    let audits = desk.audits();
-    assert_eq!(desk.run(&["seed"]).code(), 0);
-    assert_eq!(desk.audits(), audits, "a second seeding leaves no trace");
-    assert_eq!(read("/v1/products/planx").text("summary"), "Told by people who use it.");
-}
-
-#[test]
-fn publiccode_files_come_and_go() {
-    let desk = Desk::new();
-    let file = "publiccodeYmlVersion: 0.2\nname: Signals\nurl: https://git.example.org/signals\nsoftwareVersion: 1.10\n\
-        releaseDate: 2021-05-20\nplatforms: [web]\ncategories: [communications]\ndevelopmentStatus: stable\n\
-        softwareType: standalone/web\ndescription:\n  nl: {shortDescription: Meldingen}\n  en:\n    \
-        shortDescription: Routes reports about public space.\n    longDescription: >\n      \
-        Residents report what is broken in the street and the system sends each report to the team that mends it. \
-        It learns from earlier reports which team that is.\n    features: [Routing]\nlegal: {license: MPL-2.0}\n";
-    let path = desk.file("signals.yml", file);
-    let run = desk.import("products", "publiccode", &path);
-    assert_eq!((run.code(), run.summary().as_str()), (0, "1 created, 0 changed, 0 unchanged, 0 refused"));
-    assert_eq!(desk.import("products", "publiccode", &path).summary(), "0 created, 0 changed, 1 unchanged, 0 refused");
-    let signals = desk.server.anonymous().get("/v1/products/signals").expect(200);
-    assert_eq!((signals.text("softwareVersion"), signals.text("phase")), ("1.10", "live"));
-    assert_eq!(signals.text("summary"), "Routes reports about public space.");
-
-    let given = desk.server.anonymous().get("/v1/products/signals/publiccode").expect(200);
-    assert_eq!(given.header("content-type"), Some("application/yaml"));
-    let text = String::from_utf8(given.bytes.clone()).unwrap();
-    for key in [
-        "publiccodeYmlVersion:",
-        "name:",
-        "url:",
-        "platforms:",
-        "developmentStatus:",
-        "softwareType:",
-        "description:",
-        "legal:",
-        "maintenance:",
-        "localisation:",
-    ] {
-        assert!(text.lines().any(|line| line.starts_with(key)), "no {key} in {text}");
+fn a_file_that_cannot_be_read_is_told_in_a_sentence() {
+    let place = Place::new();
+    place.files.write("good.csv", "id,name,kind\n1,Good,supplier\n");
+    let unreadable: [(&str, &[u8], &str); 4] = [
+        ("utf16.csv", b"\xff\xfei\0d\0,\0n\0a\0m\0e\0\n\0", "utf16.csv: it is in UTF-16; save it as UTF-8."),
+        ("empty.csv", b"", "empty.csv: it is empty."),
+        ("header.csv", b"id,n\xe9me\n1,A\n", "header.csv: its header cannot be read."),
+        ("nameless.csv", b"id,colour\n1,red\n", "nameless.csv: no column has a name: "),
+    ];
+    for (name, content, sentence) in unreadable {
+        let stopped = place.import("organisations --format csv good.csv", name, content);
+        assert_eq!(stopped.code, 2, "{stopped:?}");
+        assert!(stopped.tally().starts_with(sentence), "{stopped:?}");
     }
-    let admin = desk.server.as_(&desk.server.admin());
-    let put = |body: &str| admin.call("PUT", "/v1/products/signals/publiccode").body("application/yaml", body);
-    let kept = put(&text).header("If-Match", given.etag()).expect(200);
-    assert_eq!(kept["version"], signals["version"], "what was read and sent back changes nothing");
-    let renamed =
-        put(&text.replace("name: Signals", "name: Signals of the street")).header("If-Match", "*").expect(200);
-    assert_eq!(renamed.text("name"), "Signals of the street");
-    put(&text).expect(428);
-    put(&text).header("If-Match", given.etag()).expect(412);
-    put("name: [").header("If-Match", "*").expect(400);
-    put("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n").header("If-Match", "*").expect(400);
-    let bare = desk.server.add_product(product("Bare"));
-    let refused = desk.server.anonymous().get(&format!("/v1/products/{}/publiccode", bare.id())).expect(409);
-    assert!(refused.faults().iter().any(|fault| fault.starts_with("#/licence")), "{:?}", refused.faults());
+    assert_eq!(place.get("/organisations").each("name"), ["Good"], "the other file landed all the same");
+    assert_eq!(place.run("organisations --format csv missing.csv").code, 2);
+    assert_eq!(place.run("organisations --format xml good.csv").code, 2);
+    assert_eq!(place.run("organisations --format csv").code, 2);
+
+    let marked = place.organisations("marked.csv", "\u{feff}id,name,kind\r\n2,Marked,supplier\r\n");
+    assert_eq!((marked.code, marked.tally()), (0, tally(1, 0, 0, 0).as_str()), "{marked:?}");
+    place.server.add_organisation(council("Hackney"));
+    place.server.database().execute("alter table organisations rename to away");
+    let failed = place.organisations("more.csv", "id,name,kind\n3,More,supplier\n");
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(!failed.stderr.contains("panicked"), "{}", failed.stderr);
+    place.server.database().execute("alter table away rename to organisations");
 }

@@ -25,6 +25,10 @@ mod problems;
 #[cfg(test)]
 mod products;
 #[cfg(test)]
+mod publiccode;
+#[cfg(test)]
 mod search;
+#[cfg(test)]
+mod seed;
 #[cfg(test)]
 mod support;

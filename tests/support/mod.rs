@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod contract;
 pub mod database;
 pub mod operations;
+pub mod program;
 pub mod raw;
 pub mod server;
 
