@@ -23,7 +23,7 @@ diesel::table! {
         actor_id -> Nullable<Uuid>,
         /// The OAuth client that carried the request.
         client_id -> Nullable<Text>,
-        /// The organisation on whose behalf the token was issued.
+        /// The organisation that it concerns, or on whose behalf it was done. No foreign key: the record outlives the organisation.
         organisation_id -> Nullable<Uuid>,
         /// X-Request-Id of the request, or the command that was run.
         request_id -> Text,
@@ -37,6 +37,8 @@ diesel::table! {
         before -> Nullable<Jsonb>,
         /// The same fields as they became; null on removal.
         after -> Nullable<Jsonb>,
+        /// Where the event stands in the order that readers follow, together with id: see commit_position().
+        position -> Int8,
     }
 }
 
@@ -57,6 +59,52 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Secrets of clients. Two may live at once, so that one is replaced while the other still works.
+    client_secrets (client_id, slot) {
+        /// Whose; they go with the client.
+        client_id -> Uuid,
+        /// 1 or 2: there is no third.
+        slot -> Int2,
+        /// SHA-256 of the secret, which itself is kept nowhere.
+        hash -> Bytea,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// Until when it works; null for as long as the client.
+        expires_at -> Nullable<Timestamptz>,
+        /// When a token was last fetched with it, to within a minute.
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// OAuth 2.0 clients: programs of an organisation, with a role there and scopes no wider than those of who made them.
+    clients (id) {
+        /// UUIDv7; client_id and, in its tokens, sub.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was registered.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Whose it is; an organisation with clients cannot be removed.
+        organisation_id -> Uuid,
+        /// What its organisation calls it.
+        name -> Text,
+        /// service, which may write, or catalogue_key, which only reads what everybody reads, with a quota of its own.
+        kind -> Text,
+        /// Role in its organisation: viewer, contributor or steward. A machine never administers.
+        role -> Text,
+        /// The widest scopes that its tokens may have.
+        scopes -> Array<Nullable<Text>>,
+        /// Who registered it; emptied when that person goes.
+        created_by -> Nullable<Uuid>,
+        /// Until when it may have tokens; null for good.
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// What people say of a product.
     comments (id) {
         /// UUIDv7.
@@ -65,6 +113,30 @@ diesel::table! {
         product_id -> Uuid,
         /// visible, hidden or removed.
         status -> Text,
+    }
+}
+
+diesel::table! {
+    /// What is added to transaction numbers; one row.
+    commit_order (only_row) {
+        /// True.
+        only_row -> Bool,
+        /// Raised after data were restored into a cluster whose transaction numbers are lower, so that positions go on rising.
+        shift -> Int8,
+    }
+}
+
+diesel::table! {
+    /// Links by which the first administrator comes in, each used once.
+    enrolments (hash) {
+        /// SHA-256 of the secret in the link.
+        hash -> Bytea,
+        /// When it was printed.
+        created_at -> Timestamptz,
+        /// Until when it works.
+        expires_at -> Timestamptz,
+        /// When it was used.
+        used_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -91,6 +163,12 @@ diesel::table! {
         role -> Text,
         /// Since when.
         created_at -> Timestamptz,
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it last changed.
+        updated_at -> Timestamptz,
     }
 }
 
@@ -290,6 +368,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Access tokens that were taken back before their time (RFC 7009).
+    revoked_tokens (id) {
+        /// jti of the token.
+        id -> Uuid,
+        /// When it was taken back.
+        revoked_at -> Timestamptz,
+        /// When it would have ended anyway, and need not be remembered any more.
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// P-256 keys that sign access tokens: one signs, the next is published already, those before still verify.
+    signing_keys (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// RFC 7638 thumbprint.
+        kid -> Text,
+        /// next, published and not yet used; active, which signs; retiring, which only verifies.
+        state -> Text,
+        /// x of the public key, base64url.
+        public_x -> Text,
+        /// y of the public key, base64url.
+        public_y -> Text,
+        /// PKCS #8, encrypted with the key of LOTI_ENCRYPTION_KEY (AES-256-GCM).
+        sealed_key -> Bytea,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it began to sign.
+        activated_at -> Nullable<Timestamptz>,
+        /// When it ceased to sign.
+        retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// Every slug ever held. A slug belongs to one object for good, also after that object has another or is gone.
     slugs (kind, slug) {
         /// The table the object is in.
@@ -338,11 +452,16 @@ diesel::table! {
         email -> Text,
         /// Name as the person chose to show it. Personal data.
         display_name -> Text,
+        /// When the person was erased: what they wrote stays, who they were is gone.
+        erased_at -> Nullable<Timestamptz>,
     }
 }
 
 diesel::joinable!(citations -> organisations (organisation_id));
 diesel::joinable!(citations -> products (product_id));
+diesel::joinable!(client_secrets -> clients (client_id));
+diesel::joinable!(clients -> organisations (organisation_id));
+diesel::joinable!(clients -> users (created_by));
 diesel::joinable!(comments -> products (product_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
@@ -356,7 +475,11 @@ diesel::joinable!(product_versions -> products (product_id));
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     citations,
+    client_secrets,
+    clients,
     comments,
+    commit_order,
+    enrolments,
     lgsl_services,
     memberships,
     organisation_identifiers,
@@ -367,6 +490,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     product_versions,
     products,
     publiccode_categories,
+    revoked_tokens,
+    signing_keys,
     slugs,
     source_records,
     users,

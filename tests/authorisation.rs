@@ -138,12 +138,8 @@ struct Forgery {
 fn forgery(server: &Server) -> Forgery {
     let genuine = server.claims(&server.admin());
     let header = jsonwebtoken::decode_header(server.sign(&genuine)).unwrap();
-    let pem = std::fs::read(server.key_file()).unwrap();
-    Forgery {
-        header: serde_json::to_value(header).unwrap(),
-        claims: serde_json::to_value(genuine).unwrap(),
-        key: EncodingKey::from_ec_pem(&pem).unwrap(),
-    }
+    let key = server.tokens.keys().unwrap().held().active().unwrap().encoding.clone();
+    Forgery { header: serde_json::to_value(header).unwrap(), claims: serde_json::to_value(genuine).unwrap(), key }
 }
 
 impl Forgery {
@@ -193,7 +189,8 @@ fn a_token_is_what_it_should_be_or_nothing() {
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some("at+jwt".to_owned());
         header.kid = forged().header["kid"].as_str().map(ToOwned::to_owned);
-        let public = std::fs::read(server.key_file()).unwrap();
+        let ring = server.tokens.keys().unwrap().held();
+        let public = serde_json::to_vec(&ring.jwks()["keys"][0]).unwrap();
         jsonwebtoken::encode(&header, &forged().claims, &EncodingKey::from_secret(&public)).unwrap()
     };
     let mut tampered: Vec<&str> = genuine.split('.').collect();

@@ -219,7 +219,7 @@ impl Program {
             .env("DATABASE_URL", &server.database().url)
             .env("LOTI_LISTEN", "127.0.0.1:0")
             .env("LOTI_PUBLIC_URL", crate::support::server::PUBLIC_URL)
-            .env("LOTI_SIGNING_KEY_FILE", server.key_file())
+            .env("LOTI_ENCRYPTION_KEY_FILE", server.key_file())
             .env("LOTI_WORKERS", "1")
             .env("LOTI_LOG", "debug")
             .stderr(Stdio::piped())
@@ -354,9 +354,9 @@ fn settings_that_make_no_sense_stop_the_start_with_a_sentence_each() {
     LOTI_LOG_FORMAT must be json or text, and is "xml".
     "#);
     let folder = new_folder();
-    let key = folder.join("key.pem");
+    let key = folder.join("encryption-key");
     std::fs::write(&key, "no key").unwrap();
-    let exposed = api::auth::token::SigningKey::load(&key).err().map(|error| error.to_string()).unwrap();
+    let exposed = api::auth::seal::Seal::load(&key).err().map(|error| error.to_string()).unwrap();
     assert!(exposed.contains("chmod 600"), "{exposed}");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -3,9 +3,11 @@
 use std::thread;
 
 use db::PlatformRole;
+use db::clients::ClientKind;
 use db::organisations::OrganisationKind;
 use db::people::Role;
 use db::products::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, ProductKind};
+use db::signing_keys::KeyState;
 
 use crate::support::Database;
 
@@ -106,6 +108,8 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         };
     }
     table! {
+        "clients_kind_check" is ClientKind,
+        "clients_role_check" is Role,
         "memberships_role_check" is Role,
         "organisations_kind_check" is OrganisationKind,
         "platform_roles_role_check" is PlatformRole,
@@ -114,6 +118,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "products_development_status_check" is DevelopmentStatus,
         "products_kind_check" is ProductKind,
         "products_phase_check" is Phase,
+        "signing_keys_state_check" is KeyState,
     }
 }
 

@@ -11,9 +11,11 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App as ActixApp, HttpServer};
 use db::Db;
 
-use crate::auth::token::{SigningKey, Tokens};
+use crate::auth::keys::Keys;
+use crate::auth::seal::Seal;
+use crate::auth::token::Tokens;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, EncryptionKey};
 use crate::contract::body::Body;
 use crate::middleware::{
     headers::headers,
@@ -30,14 +32,14 @@ pub struct App {
     pub config: Config,
     /// The database.
     pub db: Db,
-    /// Checks access tokens.
-    pub tokens: Tokens,
+    /// Issues and checks access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Seals what is secret in the database; none without an encryption key.
+    pub seal: Option<Arc<Seal>>,
     /// What time it is.
     pub clock: Clock,
     /// Quotas of callers.
     pub limits: Limits,
-    /// Whether tokens can be checked at all.
-    pub has_signing_key: bool,
     /// The rules of a product, for one that does not come as JSON.
     pub product_rules: Body,
     mounted: Mounted,
@@ -46,21 +48,33 @@ pub struct App {
 impl App {
     /// Everything but the socket. Fails with a sentence when the settings cannot work or an operation is not guarded.
     pub fn new(config: Config, clock: Clock) -> Result<Self, String> {
-        let key =
-            config.signing_key_file.as_deref().map(SigningKey::load).transpose().map_err(|error| error.to_string())?;
+        let seal = seal(&config)?.map(Arc::new);
+        let db = Db::new(&config.database);
+        let keys = seal.as_ref().map(|seal| Keys::new(Arc::clone(seal), db.clone()));
         let routes = v1::routes();
         let contract = routes.contract();
         Ok(Self {
-            db: Db::new(&config.database),
             limits: Limits::new(&config),
-            has_signing_key: key.is_some(),
             clock,
-            tokens: Tokens::new(key, &config.public_url, clock),
+            tokens: Arc::new(Tokens::new(keys, db.clone(), &config.public_url, clock)),
+            seal,
+            db,
             product_rules: Body::new(&contract, "CreateProduct")?,
             mounted: routes.mount(&contract)?,
             config,
         })
     }
+}
+
+/// What seals and opens, if an encryption key is set; a file that is not there is made.
+pub fn seal(config: &Config) -> Result<Option<Seal>, String> {
+    let seal = match &config.encryption_key {
+        None => return Ok(None),
+        Some(EncryptionKey::Value(value)) => Seal::from_base64(value, "LOTI_ENCRYPTION_KEY"),
+        Some(EncryptionKey::File(path)) if path.exists() => Seal::load(path),
+        Some(EncryptionKey::File(path)) => Seal::generate(path).and_then(|()| Seal::load(path)),
+    };
+    seal.map(Some).map_err(|error| error.to_string())
 }
 
 /// Serves until SIGTERM or SIGINT; requests under way are finished first.

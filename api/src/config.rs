@@ -33,8 +33,12 @@ variables! {
         "Address and port to serve on; port 0 takes a free one.";
     "LOTI_PUBLIC_URL" = "",
         "URL under which clients reach the service, without a trailing slash: issuer of tokens and base of problem types. Default: http:// and LOTI_LISTEN.";
-    "LOTI_SIGNING_KEY_FILE" = "",
-        "PEM file (PKCS #8, P-256) of the key that signs and verifies access tokens; readable by its owner only. Without it no token is accepted. `loti keys generate` makes one.";
+    "LOTI_MIGRATION_DATABASE_URL" = "",
+        "The same database for `loti migrate`, as the role that owns the schema. Default: DATABASE_URL, whose role then has to own it.";
+    "LOTI_ENCRYPTION_KEY_FILE" = "",
+        "File of the key that seals what is secret in the database, such as the keys that sign access tokens: 32 bytes in base64, readable by its owner only. `loti serve` makes it when it is not there. Without it, and without LOTI_ENCRYPTION_KEY, no token is issued or accepted.";
+    "LOTI_ENCRYPTION_KEY" = "",
+        "The key itself, in place of the file.";
     "LOTI_CORS_ORIGINS" = "",
         "Origins, separated by commas, whose pages may write. Every origin may read.";
     "LOTI_RATE_LIMIT_ANONYMOUS" = "600",
@@ -70,8 +74,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `LOTI_PUBLIC_URL`, without a trailing slash.
     pub public_url: String,
-    /// `LOTI_SIGNING_KEY_FILE`
-    pub signing_key_file: Option<PathBuf>,
+    /// `LOTI_MIGRATION_DATABASE_URL`, or `DATABASE_URL`.
+    pub migration_url: String,
+    /// `LOTI_ENCRYPTION_KEY` or `LOTI_ENCRYPTION_KEY_FILE`.
+    pub encryption_key: Option<EncryptionKey>,
     /// `LOTI_CORS_ORIGINS`
     pub cors_origins: Vec<String>,
     /// `LOTI_RATE_LIMIT_ANONYMOUS`, requests a minute.
@@ -88,6 +94,25 @@ pub struct Config {
     pub log_format: LogFormat,
     /// `LOTI_LOG`
     pub log_filter: String,
+}
+
+/// Where the encryption key is.
+#[derive(Clone)]
+pub enum EncryptionKey {
+    /// In a file.
+    File(PathBuf),
+    /// Here, in base64.
+    Value(String),
+}
+
+/// Without the key: settings are printed.
+impl std::fmt::Debug for EncryptionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Value(_) => f.write_str("Value"),
+        }
+    }
 }
 
 /// How log lines look.
@@ -122,7 +147,8 @@ impl Config {
             },
             listen,
             public_url: reader.public_url(listen),
-            signing_key_file: reader.get("LOTI_SIGNING_KEY_FILE").map(PathBuf::from),
+            migration_url: reader.migration_url(),
+            encryption_key: reader.encryption_key(),
             cors_origins: reader.origins("LOTI_CORS_ORIGINS"),
             rate_limit_anonymous: reader.number("LOTI_RATE_LIMIT_ANONYMOUS", 1, 1_000_000),
             rate_limit_token: reader.number("LOTI_RATE_LIMIT_TOKEN", 1, 1_000_000),
@@ -184,6 +210,22 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.faults.push("DATABASE_URL must be set to a URL that begins with postgres://.".to_owned());
         }
         url
+    }
+
+    fn migration_url(&mut self) -> String {
+        let url = self.get("LOTI_MIGRATION_DATABASE_URL");
+        if url.as_ref().is_some_and(|url| !url.starts_with("postgres://") && !url.starts_with("postgresql://")) {
+            self.faults.push("LOTI_MIGRATION_DATABASE_URL must be a URL that begins with postgres://.".to_owned());
+        }
+        url.or_else(|| self.get("DATABASE_URL")).unwrap_or_default()
+    }
+
+    fn encryption_key(&mut self) -> Option<EncryptionKey> {
+        let (value, file) = (self.get("LOTI_ENCRYPTION_KEY"), self.get("LOTI_ENCRYPTION_KEY_FILE"));
+        if value.is_some() && file.is_some() {
+            self.faults.push("Set LOTI_ENCRYPTION_KEY or LOTI_ENCRYPTION_KEY_FILE, not both.".to_owned());
+        }
+        value.map(EncryptionKey::Value).or_else(|| file.map(|file| EncryptionKey::File(PathBuf::from(file))))
     }
 
     fn public_url(&mut self, listen: SocketAddr) -> String {

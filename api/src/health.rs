@@ -30,6 +30,10 @@ pub async fn livez() -> impl Responder {
 pub async fn readyz(app: Data<App>) -> impl Responder {
     let reached = app.db.ping().await.is_ok();
     let current = reached && app.db.is_current().await.unwrap_or(false);
+    let signs = match app.tokens.keys() {
+        Some(keys) => keys.current().await.is_ok_and(|ring| ring.active().is_some()),
+        None => false,
+    };
     let components = vec![
         Component { name: "database", ready: reached, detail: if reached { "answers" } else { "does not answer" } },
         Component {
@@ -38,12 +42,12 @@ pub async fn readyz(app: Data<App>) -> impl Responder {
             detail: if current { "all applied" } else { "not applied, or not known: run `loti migrate`" },
         },
         Component {
-            name: "signing key",
-            ready: app.has_signing_key,
-            detail: if app.has_signing_key { "loaded" } else { "none: no token is accepted" },
+            name: "signing keys",
+            ready: signs,
+            detail: if signs { "loaded" } else { "none: no token is issued or accepted" },
         },
     ];
-    // Without a key the catalogue can still be read, so that alone does not make the service unready.
+    // Without keys the catalogue can still be read, so that alone does not make the service unready.
     let ready = reached && current;
     let mut response = HttpResponse::build(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE });
     if !ready {

@@ -206,6 +206,20 @@ impl Problem {
         Self::new(&NOT_FOUND, "There is no such resource, or you may not see it.")
     }
 
+    /// 401 for who sent no token.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(&UNAUTHENTICATED, "Send a bearer access token in `Authorization`.")
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"loti\""))
+    }
+
+    /// 401 for who sent a token that is none, or is none any more (RFC 6750).
+    #[must_use]
+    pub fn invalid_token(detail: &'static str) -> Self {
+        let challenge = HeaderValue::from_static("Bearer realm=\"loti\", error=\"invalid_token\"");
+        Self::new(&UNAUTHENTICATED, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
     /// 403
     pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(&FORBIDDEN, detail)
@@ -348,6 +362,7 @@ impl From<db::Error> for Problem {
             db::Error::NotFound => Self::not_found(),
             db::Error::Invalid(faults) => Self::invalid(faults.iter().cloned()),
             db::Error::Conflict(faults) => Self::conflict(faults),
+            db::Error::Unauthenticated(reason) => Self::invalid_token(reason),
             db::Error::Unavailable(cause) | db::Error::Disconnected(cause) | db::Error::Contention(cause) => {
                 Self::unavailable(cause.clone())
             }

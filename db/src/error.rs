@@ -41,6 +41,9 @@ pub enum Error {
     /// What was sent contradicts what is stored.
     #[error("conflict: {0:?}")]
     Conflict(Vec<Fault>),
+    /// Who acts is nobody any more: the token, the client or the person was taken back. Why, for the caller.
+    #[error("unauthenticated: {0}")]
+    Unauthenticated(&'static str),
     /// The database is away, full or too slow; trying again later may work.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -1,8 +1,10 @@
 //! SQL functions of the migrations, as Diesel sees them; each is described where it is made.
 
 use diesel::define_sql_function;
-use diesel::sql_types::{Array, Nullable, Text, Uuid};
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Uuid};
 
+define_sql_function! { fn set_config(name: Text, value: Text, is_local: Bool) -> Text; }
+define_sql_function! { fn seconds_ago(seconds: Integer) -> Timestamptz; }
 define_sql_function! { fn lower(text: Text) -> Text; }
 define_sql_function! { fn fold(text: Text) -> Text; }
 define_sql_function! { fn free_slug(kind: Text, wanted: Text) -> Text; }

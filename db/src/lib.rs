@@ -9,6 +9,8 @@
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "generated"))]
 mod schema;
 
+pub mod clients;
+pub mod enrolments;
 pub mod error;
 mod functions;
 pub mod migrate;
@@ -19,6 +21,7 @@ pub mod pool;
 pub mod products;
 pub mod reference;
 pub mod search;
+pub mod signing_keys;
 pub mod sources;
 pub mod tx;
 pub mod types;
@@ -28,7 +31,7 @@ pub use error::{Error, Fault};
 pub use page::Page;
 pub use people::{PlatformRole, Role, Roles, Viewer};
 pub use pool::{Db, Settings};
-pub use tx::{Actor, Conn, Tx};
+pub use tx::{Actor, Conn, Principal, Tx};
 
 /// What a database operation answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

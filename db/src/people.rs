@@ -1,12 +1,13 @@
 //! People, their memberships and roles, and who is looking.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::functions::lower;
 use crate::organisations::OrganisationKind;
-use crate::schema::{memberships, organisations, platform_roles, users};
-use crate::tx::{Actor, Tx};
+use crate::schema::{memberships, organisations, platform_roles, revoked_tokens, users};
+use crate::tx::{Actor, Principal, Tx};
 use crate::vocabulary::vocabulary;
 use crate::{Error, Result};
 
@@ -41,6 +42,8 @@ pub enum Viewer {
     Anonymous,
     /// A person.
     User(Uuid),
+    /// A program of an organisation, which sees what the organisation's members see.
+    ClientOf(Uuid),
     /// The operator's command line, which sees everything.
     Operator,
 }
@@ -51,7 +54,17 @@ impl Viewer {
     pub fn user_id(self) -> Option<Uuid> {
         match self {
             Self::User(id) => Some(id),
-            Self::Anonymous | Self::Operator => None,
+            Self::Anonymous | Self::ClientOf(_) | Self::Operator => None,
+        }
+    }
+
+    /// Whether it is known without asking the database that they see what members of an organisation see.
+    #[must_use]
+    pub fn belongs_to(self, organisation_id: Uuid) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::ClientOf(own) => own == organisation_id,
+            Self::Anonymous | Self::User(_) => false,
         }
     }
 }
@@ -109,10 +122,31 @@ impl Roles {
     }
 }
 
+/// What an actor may do now; [`Error::Unauthenticated`] when they are nobody any more.
 pub(crate) fn roles(pg: &mut PgConnection, actor: &Actor) -> Result<Roles> {
-    let Some(user_id) = actor.user_id else {
-        return Ok(Roles { operator: true, ..Roles::default() });
-    };
+    if let Some(token_id) = actor.token_id {
+        refuse_revoked(pg, token_id)?;
+    }
+    match actor.principal {
+        Principal::Operator => Ok(Roles { operator: true, ..Roles::default() }),
+        Principal::Person(id) => roles_of_person(pg, id, actor.organisation_id),
+        Principal::Client(id) => {
+            let membership = crate::clients::membership(pg, id)?;
+            Ok(Roles { memberships: vec![membership], ..Roles::default() })
+        }
+    }
+}
+
+fn refuse_revoked(pg: &mut PgConnection, token_id: Uuid) -> Result<()> {
+    let revoked = diesel::select(exists(revoked_tokens::table.find(token_id))).get_result(pg)?;
+    if revoked { Err(Error::Unauthenticated("The access token was revoked; fetch a new one.")) } else { Ok(()) }
+}
+
+fn roles_of_person(pg: &mut PgConnection, user_id: Uuid, organisation_id: Option<Uuid>) -> Result<Roles> {
+    let erased = users::table.find(user_id).filter(users::erased_at.is_not_null());
+    if diesel::select(exists(erased)).get_result(pg)? {
+        return Err(Error::Unauthenticated("The person was erased."));
+    }
     let platform =
         platform_roles::table.filter(platform_roles::user_id.eq(user_id)).select(platform_roles::role).load(pg)?;
     let mut memberships: Vec<Membership> = memberships::table
@@ -121,7 +155,7 @@ pub(crate) fn roles(pg: &mut PgConnection, actor: &Actor) -> Result<Roles> {
         .select((memberships::organisation_id, memberships::role, organisations::kind))
         .order(memberships::organisation_id)
         .load(pg)?;
-    if let Some(only) = actor.organisation_id {
+    if let Some(only) = organisation_id {
         memberships.retain(|m| m.organisation_id == only);
     }
     Ok(Roles { operator: false, platform, memberships })
@@ -194,6 +228,7 @@ pub fn set_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid, rol
     }
     diesel::insert_into(memberships::table)
         .values((
+            memberships::id.eq(Uuid::now_v7()),
             memberships::user_id.eq(user_id),
             memberships::organisation_id.eq(organisation_id),
             memberships::role.eq(role),
@@ -225,5 +260,5 @@ fn audit_membership(
     after: Option<Role>,
 ) -> Result<()> {
     let state = |role: Option<Role>| MembershipState { organisation_id, role };
-    tx.audit("memberships", user_id, Some(&state(before)), Some(&state(after)))
+    tx.audit_in(organisation_id, "memberships", user_id, Some(&state(before)), Some(&state(after)))
 }

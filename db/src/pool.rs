@@ -13,8 +13,12 @@ use r2d2::{ManageConnection, Pool};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::tx::{Actor, Conn, Tx};
-use crate::{Error, Result};
+use crate::tx::{self, Actor, Conn, Tx};
+use crate::{Error, Result, Roles};
+
+/// What the service acts as: a role that owns nothing, so that a fault here can neither change the schema nor step
+/// around a policy. Migrations make it; until they ran there is nothing to act on.
+const SERVICE_ROLE: &str = "loti_service";
 
 /// How the pools are made.
 #[derive(Debug, Clone)]
@@ -47,9 +51,10 @@ impl Db {
         // Two misspelt words still look alike; at the default of 0.6 only one may be.
         let reads = "set default_transaction_read_only = on; set plan_cache_mode = force_generic_plan;
             set pg_trgm.word_similarity_threshold = 0.4;";
+        let generation = Arc::default();
         Self {
-            reads: Lane::new(settings, settings.read_connections, reads),
-            writes: Lane::new(settings, settings.write_connections, ""),
+            reads: Lane::new(settings, settings.read_connections, reads, &generation),
+            writes: Lane::new(settings, settings.write_connections, "", &generation),
         }
     }
 
@@ -61,6 +66,18 @@ impl Db {
         E: From<Error> + Failure + Send + 'static,
     {
         self.reads.run(move |conn, _| work(&mut Conn::new(conn)), |error| matches!(error, Error::Disconnected(_))).await
+    }
+
+    /// [`Self::read`] of what is not for everybody: in one transaction, with the roles of who looks, and known to the
+    /// policies of private tables.
+    pub async fn read_as<T, E, F>(&self, actor: Actor, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Conn<'_>, &Roles) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Failure + Send + 'static,
+    {
+        let transaction = move |conn: &mut PgConnection, _: &AtomicBool| tx::read(conn, &actor, &work);
+        self.reads.run(transaction, |error| matches!(error, Error::Disconnected(_))).await
     }
 
     /// Runs `work` in one transaction on behalf of `actor`: all of it is kept, or nothing.
@@ -109,16 +126,17 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(settings: &Settings, connections: u32, setup: &str) -> Self {
+    fn new(settings: &Settings, connections: u32, setup: &str, generation: &Arc<AtomicU64>) -> Self {
         let manager = Manager {
             url: settings.url.clone(),
             setup: format!(
                 "set statement_timeout = {0}; set lock_timeout = {0}; set idle_in_transaction_session_timeout = {1};
-                 set time zone 'UTC'; set client_min_messages = error; {setup}",
+                 set time zone 'UTC'; set client_min_messages = error; {setup}
+                 select set_config('role', rolname, false) from pg_roles where rolname = '{SERVICE_ROLE}'",
                 settings.statement.as_millis(),
                 settings.statement.as_millis() * 2,
             ),
-            generation: Arc::new(AtomicU64::new(0)),
+            generation: Arc::clone(generation),
         };
         let pool = Pool::builder()
             .max_size(connections)
@@ -204,7 +222,8 @@ struct Session {
 }
 
 impl Session {
-    /// One connection broke: those made before it are as good as broken too (the server stopped, as a rule).
+    /// One connection broke: those made before it, in both lanes, are as good as broken too (the server stopped, as a
+    /// rule).
     fn abandon(&mut self) {
         self.broken = true;
         let _ = self.generation.compare_exchange(self.made_in, self.made_in + 1, Ordering::AcqRel, Ordering::Acquire);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::functions::set_config;
 use crate::people::{self, Roles};
 use crate::pool::Failure;
 use crate::schema::audit_events;
@@ -28,15 +29,50 @@ impl<'c> Conn<'c> {
     }
 }
 
-/// On whose behalf a transaction writes.
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// The service itself or the operator's command line, which may do anything.
+    Operator,
+    /// A person.
+    Person(Uuid),
+    /// A program of an organisation: an OAuth client.
+    Client(Uuid),
+}
+
+impl Principal {
+    /// The person, if it is one.
+    #[must_use]
+    pub fn user_id(self) -> Option<Uuid> {
+        match self {
+            Self::Person(id) => Some(id),
+            Self::Operator | Self::Client(_) => None,
+        }
+    }
+}
+
+/// As `loti.viewer`, by which the policies of private tables know who looks.
+impl std::fmt::Display for Principal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Operator => f.write_str("operator"),
+            Self::Person(id) => write!(f, "person:{id}"),
+            Self::Client(id) => write!(f, "client:{id}"),
+        }
+    }
+}
+
+/// On whose behalf a transaction reads or writes.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// The person; `None` for the operator's command line, which may do anything.
-    pub user_id: Option<Uuid>,
+    /// Who.
+    pub principal: Principal,
     /// The OAuth client that carries the request.
     pub client_id: Option<String>,
     /// The organisation the token was issued for; `None` when the person acts with all memberships.
     pub organisation_id: Option<Uuid>,
+    /// `jti` of the token, which may have been revoked meanwhile.
+    pub token_id: Option<Uuid>,
     /// `X-Request-Id`, or the name of the command.
     pub request_id: String,
     /// operationId.
@@ -48,9 +84,10 @@ impl Actor {
     #[must_use]
     pub fn operator(command: &str) -> Self {
         Self {
-            user_id: None,
+            principal: Principal::Operator,
             client_id: None,
             organisation_id: None,
+            token_id: None,
             request_id: command.to_owned(),
             operation: command.replace([' ', '-'], "_"),
         }
@@ -76,8 +113,7 @@ impl Tx<'_> {
         E: From<Error> + Failure,
     {
         pg.transaction(|pg| {
-            // Read anew in each transaction: taking a role away takes effect with the next write.
-            let roles = people::roles(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
+            let roles = enter(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
             let outcome = work(&mut Tx { pg, actor, roles }).map_err(Outcome::Refused)?;
             if abandoned.load(Ordering::Acquire) {
                 return Err(Outcome::Refused(Error::Unavailable("nobody waits for it any more".into()).into()));
@@ -129,15 +165,38 @@ impl Tx<'_> {
         before: Option<&T>,
         after: Option<&T>,
     ) -> Result<()> {
+        self.record(self.organisation_id(), object_type, object_id, before, after)
+    }
+
+    /// [`Self::audit`] of a change that concerns an organisation, whoever made it: its administrators see it.
+    pub(crate) fn audit_in<T: Serialize>(
+        &mut self,
+        organisation_id: Uuid,
+        object_type: &str,
+        object_id: Uuid,
+        before: Option<&T>,
+        after: Option<&T>,
+    ) -> Result<()> {
+        self.record(Some(organisation_id), object_type, object_id, before, after)
+    }
+
+    fn record<T: Serialize>(
+        &mut self,
+        organisation_id: Option<Uuid>,
+        object_type: &str,
+        object_id: Uuid,
+        before: Option<&T>,
+        after: Option<&T>,
+    ) -> Result<()> {
         let json = |state: Option<&T>| {
             state.map(serde_json::to_value).transpose().map_err(|error| Error::Internal(error.to_string()))
         };
         let (before, after) = difference(json(before)?, json(after)?);
         diesel::insert_into(audit_events::table)
             .values((
-                audit_events::actor_id.eq(self.actor.user_id),
+                audit_events::actor_id.eq(self.actor.principal.user_id()),
                 audit_events::client_id.eq(self.actor.client_id.as_deref()),
-                audit_events::organisation_id.eq(self.actor.organisation_id),
+                audit_events::organisation_id.eq(organisation_id),
                 audit_events::request_id.eq(&self.actor.request_id),
                 audit_events::operation.eq(&self.actor.operation),
                 audit_events::object_type.eq(object_type),
@@ -148,6 +207,29 @@ impl Tx<'_> {
             .execute(self.pg)?;
         Ok(())
     }
+}
+
+/// Tells the policies of private tables who acts, and reads what they may do.
+///
+/// Anew in each transaction: a role or a token that is taken away is gone with the next write.
+fn enter(pg: &mut PgConnection, actor: &Actor) -> Result<Roles> {
+    diesel::select(set_config("loti.viewer", actor.principal.to_string(), true)).execute(pg)?;
+    people::roles(pg, actor)
+}
+
+/// Runs `work` in a transaction that cannot write, on behalf of somebody.
+pub(crate) fn read<T, E: From<Error>>(
+    pg: &mut PgConnection,
+    actor: &Actor,
+    work: &dyn Fn(&mut Conn<'_>, &Roles) -> Result<T, E>,
+) -> Result<T, E> {
+    pg.build_transaction()
+        .read_only()
+        .run(|pg| {
+            let roles = enter(pg, actor).map_err(|error| Outcome::Refused(error.into()))?;
+            work(&mut Conn::new(pg), &roles).map_err(Outcome::Refused)
+        })
+        .map_err(Outcome::into_error)
 }
 
 /// Why a transaction was taken back: its work said so, or the database did.

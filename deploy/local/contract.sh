@@ -18,9 +18,10 @@ finish() {
 
 set_environment() {
     "$LOTI_TEST_POSTGRES" create "$LOTI_TEST_CLUSTER" contract
-    DATABASE_URL="$("$LOTI_TEST_POSTGRES" url "$LOTI_TEST_CLUSTER" contract)"
+    LOTI_MIGRATION_DATABASE_URL="$("$LOTI_TEST_POSTGRES" url "$LOTI_TEST_CLUSTER" contract)"
+    DATABASE_URL="$("$LOTI_TEST_POSTGRES" url "$LOTI_TEST_CLUSTER" --service contract)"
     LOTI_LISTEN="127.0.0.1:$(free_port)"
-    export DATABASE_URL LOTI_LISTEN LOTI_SIGNING_KEY_FILE="$LOTI_TEST_SCRATCH/contract-key.pem"
+    export DATABASE_URL LOTI_MIGRATION_DATABASE_URL LOTI_LISTEN LOTI_ENCRYPTION_KEY_FILE="$LOTI_TEST_SCRATCH/contract-key"
     # Thousands of calls from one address are the point here.
     export LOTI_RATE_LIMIT_ANONYMOUS=1000000 LOTI_RATE_LIMIT_TOKEN=1000000
 }
@@ -28,7 +29,7 @@ set_environment() {
 prepare_service() {
     run "$LOTI_BIN" migrate || fail "The migration failed: see above."
     run "$LOTI_BIN" seed || fail "Seeding failed: see above."
-    run "$LOTI_BIN" keys generate "$LOTI_SIGNING_KEY_FILE" >/dev/null || fail "Could not make a signing key: see above."
+    run "$LOTI_BIN" keys generate "$LOTI_ENCRYPTION_KEY_FILE" >/dev/null || fail "Could not make an encryption key: see above."
 }
 
 start_service() {

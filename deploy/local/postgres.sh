@@ -5,7 +5,8 @@
 #   postgres.sh stop DIR [--immediate]    stops it and keeps its data; does nothing when it is stopped
 #   postgres.sh status DIR                one line; exit 0 running, 3 stopped, 4 absent
 #   postgres.sh url DIR [--tcp] [NAME]    connection URL: of the superuser, or of the role and database NAME
-#   postgres.sh create DIR NAME           a role and a database NAME that it owns, when absent
+#   postgres.sh url DIR --service NAME    connection URL of the service, which owns nothing, to the database NAME
+#   postgres.sh create DIR NAME           a role and a database NAME that it owns, when absent, and the service's role
 #   postgres.sh pid DIR                   process id of the postmaster; exit 3 when stopped
 #   postgres.sh port DIR                  its TCP port on 127.0.0.1, which it keeps over restarts
 #   postgres.sh destroy DIR               stops and deletes a throw-away cluster; refuses any other
@@ -381,22 +382,30 @@ status() {
 
 # url KIND NAME
 url() {
-    local port name="${2:-postgres}"
+    local port name="${2:-postgres}" role
     port="$(cat "$DIR/port")"
+    role="$name"
+    if [ "$1" = service ]; then role=loti_service; fi
     if [ "$1" = tcp ]; then
-        printf 'postgresql://%s:%s@127.0.0.1:%s/%s\n' "$name" "$(cat "$DIR/password")" "$port" "$name"
+        printf 'postgresql://%s:%s@127.0.0.1:%s/%s\n' "$role" "$(cat "$DIR/password")" "$port" "$name"
     else
-        printf 'postgresql://%s@%s:%s/%s\n' "$name" "$(sed 's|/|%2F|g' "$DIR/socket")" "$port" "$name"
+        printf 'postgresql://%s@%s:%s/%s\n' "$role" "$(sed 's|/|%2F|g' "$DIR/socket")" "$port" "$name"
     fi
+}
+
+# ensure_role NAME
+ensure_role() {
+    local verb=create
+    if [ -n "$(query postgres "select 1 from pg_roles where rolname = '$1'")" ]; then verb=alter; fi
+    query postgres "$verb role \"$1\" login password '$(cat "$DIR/password")'"
 }
 
 create() {
     [[ "$1" =~ ^[a-z_][a-z0-9_]{0,62}$ ]] || fail "$1 is no name for a database: use lower-case letters, digits and _."
-    if [ -z "$(query postgres "select 1 from pg_roles where rolname = '$1'")" ]; then
-        query postgres "create role \"$1\" login password '$(cat "$DIR/password")'"
-    elif [ "$1" != postgres ]; then
-        query postgres "alter role \"$1\" login password '$(cat "$DIR/password")'"
-    fi
+    if [ "$1" != postgres ]; then ensure_role "$1"; fi
+    # Migrations grant it what it needs; only a superuser could make it.
+    ensure_role loti_service
+    query postgres "grant loti_service to \"$1\""
     if [ -z "$(query postgres "select 1 from pg_database where datname = '$1'")" ]; then
         query postgres "create database \"$1\" owner \"$1\""
     fi
@@ -409,7 +418,7 @@ main() {
     shift 2
     while [ $# -gt 0 ]; do
         case "$command $1" in
-            "start --throwaway" | "stop --immediate" | "url --tcp") option="${1#--}" ;;
+            "start --throwaway" | "stop --immediate" | "url --tcp" | "url --service") option="${1#--}" ;;
             "url "[!-]* | "create "[!-]*) name="$1" ;;
             *) usage ;;
         esac

@@ -11,7 +11,7 @@
 # finds the data as they were.
 #
 # From the environment: LOTI_LISTEN (address:port, default 127.0.0.1:8080), DATABASE_URL (a database of yours; no
-# PostgreSQL is started then), LOTI_SIGNING_KEY_FILE (a key of yours), LOTI_BIN (a service built already), and every
+# PostgreSQL is started then), LOTI_ENCRYPTION_KEY_FILE (a key of yours), LOTI_BIN (a service built already), and every
 # variable of the service: see `loti config`.
 
 set -euo pipefail
@@ -69,8 +69,10 @@ start_database() {
     if [ -n "$locked" ]; then cluster_is_ours=1; fi
     run "$here/postgres.sh" start "$cluster" || exit 1
     run "$here/postgres.sh" create "$cluster" loti || fail "Could not create the database in $cluster: see above."
-    DATABASE_URL="$("$here/postgres.sh" url "$cluster" loti)"
-    export DATABASE_URL
+    # The schema belongs to one role, the service acts as another.
+    LOTI_MIGRATION_DATABASE_URL="$("$here/postgres.sh" url "$cluster" loti)"
+    DATABASE_URL="$("$here/postgres.sh" url "$cluster" --service loti)"
+    export DATABASE_URL LOTI_MIGRATION_DATABASE_URL
 }
 
 migrate() {
@@ -81,21 +83,21 @@ seed() {
     run "$LOTI_BIN" seed || fail "Seeding failed: see above."
 }
 
-choose_key() { export LOTI_SIGNING_KEY_FILE="${LOTI_SIGNING_KEY_FILE:-$root/.local/signing-key.pem}"; }
+choose_key() { export LOTI_ENCRYPTION_KEY_FILE="${LOTI_ENCRYPTION_KEY_FILE:-$root/.local/encryption-key}"; }
 
 # Under another name until it is complete, as a half-written key would stop every start to come. A key of yours that is
 # not there is yours to make: the service says so.
 make_key() {
-    local new="$root/.local/signing-key.pem.new"
-    if [ -s "$LOTI_SIGNING_KEY_FILE" ] || [ "$LOTI_SIGNING_KEY_FILE" != "${new%.new}" ]; then return; fi
+    local new="$root/.local/encryption-key.new"
+    if [ -s "$LOTI_ENCRYPTION_KEY_FILE" ] || [ "$LOTI_ENCRYPTION_KEY_FILE" != "${new%.new}" ]; then return; fi
     rm -f "$new"
     local mask
     mask="$(umask)"
     umask 077
-    run "$LOTI_BIN" keys generate "$new" >/dev/null || fail "Could not make a signing key: see above."
+    run "$LOTI_BIN" keys generate "$new" >/dev/null || fail "Could not make an encryption key: see above."
     umask "$mask"
     chmod 0600 "$new"
-    mv "$new" "$LOTI_SIGNING_KEY_FILE"
+    mv "$new" "$LOTI_ENCRYPTION_KEY_FILE"
 }
 
 # Serving -----------------------------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
 use api::app::App;
 use api::auth::SCOPES;
-use api::auth::token::{Claims, Grant, SigningKey, Tokens};
+use api::auth::token::{Claims, Grant, Tokens};
 use api::clock::Clock;
 use api::config::Config;
 use db::{PlatformRole, Role, people};
@@ -34,7 +34,8 @@ pub struct Server {
     pub(super) agent: ureq::Agent,
     database_url: String,
     folder: PathBuf,
-    tokens: Tokens,
+    /// What issues and checks its tokens.
+    pub tokens: Arc<Tokens>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -91,27 +92,29 @@ impl Server {
     /// On a database that belongs to the test.
     pub fn on(database_url: &str, settings: &[(&str, &str)]) -> Self {
         let folder = new_folder();
-        let key_file = folder.join("key.pem");
-        SigningKey::generate(&key_file).unwrap();
+        let key_file = folder.join("encryption-key");
         let config = Config::from_lookup(|name| match settings.iter().find(|(key, _)| *key == name) {
             Some((_, value)) => Some((*value).to_owned()),
             None => usual(name).map(ToOwned::to_owned).or_else(|| match name {
                 "DATABASE_URL" => Some(database_url.to_owned()),
-                "LOTI_SIGNING_KEY_FILE" => Some(key_file.display().to_string()),
+                "LOTI_ENCRYPTION_KEY_FILE" => Some(key_file.display().to_string()),
                 _ => None,
             }),
         })
         .unwrap();
+        let app = App::new(config, Clock::System).unwrap();
+        let tokens = Arc::clone(&app.tokens);
         let (send, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = api::app::bind(App::new(config, Clock::System).unwrap()).unwrap();
+                // Not on a database that is not there yet: then the service makes them when it is.
+                let _ = app.tokens.keys().unwrap().found().await;
+                let server = api::app::bind(app).unwrap();
                 send.send((server.address, server.running.handle())).unwrap();
                 server.running.await.unwrap();
             });
         });
         let (address, handle) = started.recv().expect("the service did not start: see its panic above");
-        let tokens = Tokens::new(Some(SigningKey::load(&key_file).unwrap()), PUBLIC_URL, Clock::System);
         let agent = super::client::agent();
         let database_url = database_url.to_owned();
         Self { address, database: None, agent, database_url, folder, tokens, handle, thread: Some(thread) }
@@ -122,9 +125,9 @@ impl Server {
         self.database.as_ref().unwrap()
     }
 
-    /// File of the key that signs its tokens.
+    /// File of the key that seals what is secret in its database.
     pub fn key_file(&self) -> PathBuf {
-        self.folder.join("key.pem")
+        self.folder.join("encryption-key")
     }
 
     /// Calls without a token.
@@ -145,7 +148,7 @@ impl Server {
     /// What a person's token says.
     pub fn claims(&self, person: &Person) -> Claims {
         self.tokens.claims(&Grant {
-            user_id: person.id,
+            subject: person.id,
             client_id: "tests".to_owned(),
             organisation_id: person.organisation,
             scopes: person.scopes.clone(),

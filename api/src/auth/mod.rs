@@ -3,24 +3,28 @@
 //! [`token`] turns a bearer token into a [`Verified`]; the [`Rule`] of an operation, read from its documentation,
 //! decides whether that may call it; [`rules`] decides about rows, by roles read in the transaction of the write.
 
+pub mod keys;
 pub mod rules;
+pub mod seal;
+pub mod secret;
 pub mod token;
 
 use std::collections::BTreeSet;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use db::{Actor, Viewer};
+use db::{Actor, Principal, Viewer};
 use serde_json::Value;
 use std::future::{Ready, ready};
 use uuid::Uuid;
 
 use crate::middleware::log::RequestId;
-use crate::problem::{Problem, UNAUTHENTICATED};
+use crate::problem::Problem;
 
 /// Every scope, with what it lets its holder do.
 pub const SCOPES: &[(&str, &str)] = &[
+    ("clients:read", "Read the clients of the organisations for which the person contributes."),
+    ("clients:write", "Register, change and remove clients, as far as the person's roles allow."),
     ("organisations:read", "Read organisations, with what members of theirs see."),
     ("organisations:write", "Add, change and remove organisations, as far as the person's roles allow."),
     ("products:read", "Read products."),
@@ -30,12 +34,14 @@ pub const SCOPES: &[(&str, &str)] = &[
 /// A token that was checked in full. There is no other way to be somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// `sub`: the person.
-    pub user_id: Uuid,
+    /// `sub`: the person, or a client that acts for itself.
+    pub principal: Principal,
     /// `client_id`: what carries the request.
     pub client_id: String,
     /// `org`: the organisation the token was issued for, if for one.
     pub organisation_id: Option<Uuid>,
+    /// `jti`
+    pub token_id: Option<Uuid>,
     /// `scope`
     pub scopes: BTreeSet<String>,
 }
@@ -50,6 +56,8 @@ pub enum Identity {
     Verified(Verified),
     /// Something that is no valid token, and why.
     Rejected(&'static str),
+    /// A token that cannot be checked just now.
+    Failed(Problem),
 }
 
 /// Who may call an operation: alternatives, each a set of scopes.
@@ -85,9 +93,10 @@ impl Rule {
     /// A token without the scope for a public read reads what everybody reads: it is nobody's there.
     pub fn admit(&self, identity: Identity) -> Result<Option<Verified>, Problem> {
         match identity {
-            Identity::Rejected(reason) => Err(unauthenticated(reason, "invalid_token")),
+            Identity::Rejected(reason) => Err(Problem::invalid_token(reason)),
+            Identity::Failed(problem) => Err(problem),
             Identity::Anonymous if self.anonymous => Ok(None),
-            Identity::Anonymous => Err(unauthenticated("Send a bearer access token in `Authorization`.", "")),
+            Identity::Anonymous => Err(Problem::unauthenticated()),
             Identity::Verified(verified) => {
                 if self.alternatives.iter().any(|scopes| scopes.is_subset(&verified.scopes)) {
                     Ok(Some(verified))
@@ -107,12 +116,6 @@ impl Rule {
     }
 }
 
-fn unauthenticated(detail: &'static str, error: &str) -> Problem {
-    let challenge =
-        if error.is_empty() { "Bearer realm=\"loti\"" } else { "Bearer realm=\"loti\", error=\"invalid_token\"" };
-    Problem::new(&UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
-}
-
 /// Who calls an operation, as its gate let them in.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -129,19 +132,29 @@ impl Caller {
     /// For reads: who is looking.
     #[must_use]
     pub fn viewer(&self) -> Viewer {
-        self.verified.as_ref().map_or(Viewer::Anonymous, |verified| Viewer::User(verified.user_id))
+        match self.verified.as_ref().map(|verified| (verified.principal, verified.organisation_id)) {
+            Some((Principal::Person(id), _)) => Viewer::User(id),
+            Some((Principal::Client(_), Some(organisation_id))) => Viewer::ClientOf(organisation_id),
+            _ => Viewer::Anonymous,
+        }
     }
 
-    /// For writes: who acts. Only for operations that nobody may call anonymously; elsewhere 401.
+    /// Who calls, if it is somebody.
+    #[must_use]
+    pub fn principal(&self) -> Option<Principal> {
+        self.verified.as_ref().map(|verified| verified.principal)
+    }
+
+    /// The scopes of their token.
+    #[must_use]
+    pub fn scopes(&self) -> BTreeSet<String> {
+        self.verified.as_ref().map(|verified| verified.scopes.clone()).unwrap_or_default()
+    }
+
+    /// For writes, and for reads of what is private: who acts. Only for operations that nobody may call anonymously; elsewhere 401.
     pub fn actor(&self) -> Result<Actor, Problem> {
-        let verified = self.verified.as_ref().ok_or_else(|| unauthenticated("Send a bearer access token.", ""))?;
-        Ok(Actor {
-            user_id: Some(verified.user_id),
-            client_id: Some(verified.client_id.clone()),
-            organisation_id: verified.organisation_id,
-            request_id: self.request_id.clone(),
-            operation: self.operation.clone(),
-        })
+        let verified = self.verified.as_ref().ok_or_else(Problem::unauthenticated)?;
+        Ok(verified.actor(&self.operation, &self.request_id))
     }
 }
 

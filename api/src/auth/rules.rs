@@ -2,6 +2,9 @@
 //!
 //! Pure functions of roles and rows, so that the whole of who-may-what can be read here and tested without a server.
 
+use std::collections::BTreeSet;
+
+use db::clients::{ClientKind, ClientState};
 use db::organisations::OrganisationState;
 use db::products::ProductState;
 use db::{Role, Roles};
@@ -114,4 +117,35 @@ fn may_name_owner(roles: &Roles, before: Option<Uuid>, after: Option<Uuid>) -> V
     let concerned = [before, after].into_iter().flatten();
     let allowed = before == after || concerned.into_iter().all(|id| roles.has(id, Role::Contributor));
     only_if(allowed, "Only a contributor of the organisation makes it, or stops it being, the owner of a product.")
+}
+
+/// Clients are private to those who contribute for their organisation: for others there is none.
+pub fn may_see_client(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    let allowed = roles.administers() || roles.has(organisation_id, Role::Contributor);
+    if allowed { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Administrators of an organisation look after its clients; contributors after keys that only read the catalogue.
+/// Nobody gives a machine a role above their own, or an administrator's.
+pub fn may_write_client(roles: &Roles, organisation_id: Uuid, state: &ClientState) -> Verdict {
+    only_if(state.role != Role::Admin, "A client cannot be an administrator.")?;
+    if roles.administers() {
+        return Ok(());
+    }
+    let needed = match state.kind {
+        ClientKind::Service => Role::Admin,
+        ClientKind::CatalogueKey => Role::Contributor,
+    };
+    only_if(
+        roles.has(organisation_id, needed) && roles.has(organisation_id, state.role),
+        "Only an administrator of the organisation looks after its clients; contributors after its catalogue keys.",
+    )
+}
+
+/// Scopes are no wider than those of who gives them.
+pub fn may_grant_scopes(held: &BTreeSet<String>, given: &[String]) -> Verdict {
+    only_if(
+        given.iter().all(|scope| held.contains(scope)),
+        "A client's scopes are no wider than those of the token with which they are given.",
+    )
 }

@@ -1,33 +1,43 @@
 //! Access tokens: RFC 9068 JWTs, signed with ES256.
 //!
-//! One algorithm, and one key a `kid`: what a token says of itself never chooses how it is checked.
+//! One algorithm, and one key a `kid`: what a token says of itself never chooses how it is checked. A token that was
+//! checked in full is remembered for a short while; what was taken back since is noticed by the transaction of each
+//! write, which looks for itself, and clears what is remembered here.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use db::{Actor, Db, Principal};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::keys::{Keys, SigningKey};
 use super::{Identity, Verified};
 use crate::clock::Clock;
+use crate::problem::Problem;
 
 /// Seconds that the clocks of issuer and service may differ.
 pub const LEEWAY_SECONDS: i64 = 30;
 /// Seconds that an access token lives.
 pub const LIFETIME_SECONDS: i64 = 600;
 const TYPE: &str = "at+jwt";
+const INVALID: &str = "The access token is not valid here.";
+
+/// How long a token that was checked is remembered.
+const REMEMBERED: Duration = Duration::from_secs(30);
+/// How many are remembered at most.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// Claims of an access token (RFC 9068), with the organisation it was issued for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     /// Issuer: the public URL of this service.
     pub iss: String,
-    /// The person.
+    /// The person; for a machine its client.
     pub sub: Uuid,
     /// Audience: the API.
     pub aud: String,
@@ -48,98 +58,11 @@ pub struct Claims {
     pub scope: String,
 }
 
-/// A key that signs and verifies.
-pub struct SigningKey {
-    kid: String,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-}
-
-/// Why a key cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The file cannot be read or written.
-    #[error("The signing key {path} cannot be used: {source}.")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Others than its owner may read it.
-    #[error("The signing key {0} can be read by others than its owner; run: chmod 600 {0}")]
-    Exposed(String),
-    /// It is no P-256 key.
-    #[error("The signing key {0} is no PKCS #8 key on the curve P-256 in PEM form; `loti keys generate` makes one.")]
-    Malformed(String),
-}
-
-impl SigningKey {
-    /// Makes a key and writes it to a file that only its owner may read. An existing file is left alone.
-    pub fn generate(path: &Path) -> Result<(), KeyError> {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
-        let name = path.display().to_string();
-        let failed = |source| KeyError::File { path: name.clone(), source };
-        let pair =
-            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Malformed(name.clone()))?;
-        let document = pair.to_pkcs8v1().map_err(|_| KeyError::Malformed(name.clone()))?;
-        let encoded = STANDARD.encode(document.as_ref());
-        let lines: Vec<&str> =
-            (0..encoded.len()).step_by(64).filter_map(|i| encoded.get(i..encoded.len().min(i + 64))).collect();
-        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
-    }
-
-    /// Reads a key from a file that only its owner may read.
-    pub fn load(path: &Path) -> Result<Self, KeyError> {
-        use std::os::unix::fs::PermissionsExt;
-        let name = path.display().to_string();
-        let failed = |source| KeyError::File { path: name.clone(), source };
-        if std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
-            return Err(KeyError::Exposed(name));
-        }
-        let pem = std::fs::read_to_string(path).map_err(failed)?;
-        Self::from_pem(&pem).ok_or(KeyError::Malformed(name))
-    }
-
-    fn from_pem(pem: &str) -> Option<Self> {
-        let encoded: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-        let der = STANDARD.decode(encoded).ok()?;
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()?;
-        // An uncompressed point: a 4, then x and y of 32 bytes each.
-        let coordinates = pair.public_key().as_ref().get(1..).filter(|bytes| bytes.len() == 64)?;
-        let (x, y) = coordinates.split_at(32);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        Some(Self {
-            kid: thumbprint(&x, &y),
-            encoding: EncodingKey::from_ec_der(&der),
-            decoding: DecodingKey::from_ec_components(&x, &y).ok()?,
-        })
-    }
-}
-
-/// RFC 7638: a name for the key that follows from the key.
-fn thumbprint(x: &str, y: &str) -> String {
-    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
-}
-
-/// Issues and checks tokens of one issuer.
-pub struct Tokens {
-    key: Option<SigningKey>,
-    issuer: String,
-    audience: String,
-    clock: Clock,
-}
-
 /// For whom and what a token is issued.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The person.
-    pub user_id: Uuid,
+    /// The person or client.
+    pub subject: Uuid,
     /// The OAuth client.
     pub client_id: String,
     /// The organisation, if for one.
@@ -148,11 +71,34 @@ pub struct Grant {
     pub scopes: BTreeSet<String>,
 }
 
+/// Issues and checks tokens of one issuer.
+pub struct Tokens {
+    keys: Option<Keys>,
+    db: Db,
+    issuer: String,
+    audience: String,
+    clock: Clock,
+    remembered: Mutex<HashMap<[u8; 32], Remembered>>,
+}
+
+struct Remembered {
+    verified: Verified,
+    until: Instant,
+    expires_at: i64,
+}
+
 impl Tokens {
-    /// Tokens of the service at `public_url`. Without a key none is issued and none accepted.
+    /// Tokens of the service at `public_url`. Without keys none is issued and none accepted.
     #[must_use]
-    pub fn new(key: Option<SigningKey>, public_url: &str, clock: Clock) -> Self {
-        Self { key, issuer: public_url.to_owned(), audience: format!("{public_url}/v1"), clock }
+    pub fn new(keys: Option<Keys>, db: Db, public_url: &str, clock: Clock) -> Self {
+        let (issuer, audience) = (public_url.to_owned(), format!("{public_url}/v1"));
+        Self { keys, db, issuer, audience, clock, remembered: Mutex::default() }
+    }
+
+    /// The keys, if it has any.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
     }
 
     /// The claims of a token for `grant` that lives for [`LIFETIME_SECONDS`] from now.
@@ -161,7 +107,7 @@ impl Tokens {
         let now = self.clock.now().timestamp();
         Claims {
             iss: self.issuer.clone(),
-            sub: grant.user_id,
+            sub: grant.subject,
             aud: self.audience.clone(),
             exp: now + LIFETIME_SECONDS,
             nbf: now,
@@ -173,10 +119,11 @@ impl Tokens {
         }
     }
 
-    /// Signs claims; `None` without a key.
+    /// Signs claims with the active key; `None` without one.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> Option<String> {
-        let key = self.key.as_ref()?;
+        let ring = self.keys.as_ref()?.held();
+        let key = ring.active()?;
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
@@ -184,39 +131,51 @@ impl Tokens {
     }
 
     /// What an `Authorization` header amounts to.
-    #[must_use]
-    pub fn identify(&self, authorization: Option<&str>) -> Identity {
+    pub async fn identify(&self, authorization: Option<&str>) -> Identity {
         let Some(value) = authorization else { return Identity::Anonymous };
         let token = match value.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => return Identity::Rejected("`Authorization` must be `Bearer` and an access token."),
         };
-        self.verify(token).map_or_else(Identity::Rejected, Identity::Verified)
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(verified) = self.recall(&digest) {
+            return Identity::Verified(verified);
+        }
+        match self.verify(token).await {
+            Ok((verified, expires_at)) => {
+                self.remember(digest, verified.clone(), expires_at);
+                Identity::Verified(verified)
+            }
+            Err(refusal) => refusal,
+        }
     }
 
-    fn verify(&self, token: &str) -> Result<Verified, &'static str> {
-        const INVALID: &str = "The access token is not valid here.";
-        let key = self.key.as_ref().ok_or(INVALID)?;
-        if token.len() > 8192 {
-            return Err(INVALID);
+    /// What a token of ours says, when it is one that counts by its signature and its times.
+    pub async fn read(&self, token: &str) -> Result<Claims, Identity> {
+        let keys = self.keys.as_ref().ok_or(Identity::Rejected(INVALID))?;
+        let kid = kid_of(token).map_err(Identity::Rejected)?;
+        let ring = keys.with(&kid).await.map_err(|error| Identity::Failed(Problem::unavailable(error.to_string())))?;
+        let key = ring.find(&kid).ok_or(Identity::Rejected(INVALID))?;
+        let claims = self.check(token, key).map_err(Identity::Rejected)?;
+        Ok(claims)
+    }
+
+    async fn verify(&self, token: &str) -> Result<(Verified, i64), Identity> {
+        let claims = self.read(token).await?;
+        let verified = Verified::from(&claims);
+        // Who was taken back is nobody for reads too, within the time that a token is remembered.
+        match self.db.read_as(verified.actor("", ""), |_, _| Ok(())).await {
+            Ok(()) => Ok((verified, claims.exp)),
+            Err(db::Error::Unauthenticated(reason)) => Err(Identity::Rejected(reason)),
+            Err(error) => Err(Identity::Failed(error.into())),
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
-        let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
-        if typ.trim_start_matches("application/") != TYPE
-            || header.crit.is_some()
-            || header.kid.as_ref() != Some(&key.kid)
-        {
-            return Err(INVALID);
-        }
+    }
+
+    fn check(&self, token: &str, key: &SigningKey) -> Result<Claims, &'static str> {
         let claims =
             jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation()).map_err(|_| INVALID)?.claims;
         self.check_times(&claims)?;
-        Ok(Verified {
-            user_id: claims.sub,
-            client_id: claims.client_id,
-            organisation_id: claims.org,
-            scopes: claims.scope.split_ascii_whitespace().map(Into::into).collect(),
-        })
+        Ok(claims)
     }
 
     fn validation(&self) -> Validation {
@@ -240,6 +199,74 @@ impl Tokens {
             Err("The access token lives longer than this service allows.")
         } else {
             Ok(())
+        }
+    }
+
+    /// Forgets every token that was checked: one of them was taken back.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn recall(&self, digest: &[u8; 32]) -> Option<Verified> {
+        let remembered = self.lock();
+        let found = remembered.get(digest).filter(|found| found.until > Instant::now())?;
+        (found.expires_at + LEEWAY_SECONDS > self.clock.now().timestamp()).then(|| found.verified.clone())
+    }
+
+    fn remember(&self, digest: [u8; 32], verified: Verified, expires_at: i64) {
+        let now = Instant::now();
+        let mut remembered = self.lock();
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.retain(|_, found| found.until > now);
+        }
+        if remembered.len() < MOST_REMEMBERED {
+            remembered.insert(digest, Remembered { verified, until: now + REMEMBERED, expires_at });
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Remembered>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key that a token of ours names in its header; what else the header says is what we would have written.
+fn kid_of(token: &str) -> Result<String, &'static str> {
+    if token.len() > 8192 {
+        return Err(INVALID);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
+    let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
+    if typ.trim_start_matches("application/") != TYPE || header.crit.is_some() || header.alg != Algorithm::ES256 {
+        return Err(INVALID);
+    }
+    header.kid.ok_or(INVALID)
+}
+
+impl From<&Claims> for Verified {
+    fn from(claims: &Claims) -> Self {
+        // RFC 9068, 2.2: of a client that acts for itself both are the same.
+        let is_client = claims.client_id == claims.sub.to_string();
+        Self {
+            principal: if is_client { Principal::Client(claims.sub) } else { Principal::Person(claims.sub) },
+            client_id: claims.client_id.clone(),
+            organisation_id: claims.org,
+            token_id: Some(claims.jti),
+            scopes: claims.scope.split_ascii_whitespace().map(Into::into).collect(),
+        }
+    }
+}
+
+impl Verified {
+    /// Who acts, for the database.
+    #[must_use]
+    pub fn actor(&self, operation: &str, request_id: &str) -> Actor {
+        Actor {
+            principal: self.principal,
+            client_id: Some(self.client_id.clone()),
+            organisation_id: self.organisation_id,
+            token_id: self.token_id,
+            request_id: request_id.to_owned(),
+            operation: operation.to_owned(),
         }
     }
 }

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::app;
+use crate::auth::seal::Seal;
 use crate::config::{Config, LogFormat, VARIABLES};
 
 /// What `loti` does.
@@ -48,11 +50,20 @@ pub enum Command {
 /// What `loti keys` does.
 #[derive(Subcommand)]
 pub enum KeysCommand {
-    /// Make a key that signs access tokens, in a new file that only its owner may read.
+    /// Make an encryption key, in a new file that only its owner may read.
     Generate {
         /// The file; it must not exist.
         path: PathBuf,
     },
+    /// Let the next key sign, retire the one that signs, and publish a new next one.
+    Rotate {
+        /// Also when the next key has been published for less than five minutes: those who verify tokens elsewhere may
+        /// not know it yet.
+        #[arg(long)]
+        now: bool,
+    },
+    /// List the signing keys, a line each: kid, state, since when.
+    List,
 }
 
 /// Why a command failed.
@@ -85,6 +96,7 @@ impl From<db::Error> for Failure {
     fn from(error: db::Error) -> Self {
         Self::failed(match error {
             db::Error::Unavailable(cause) => format!("The database cannot be used: {}.", cause.trim_end_matches('.')),
+            db::Error::Unauthenticated(reason) => reason.to_owned(),
             db::Error::NotFound => "There is no such record.".to_owned(),
             db::Error::Invalid(faults) | db::Error::Conflict(faults) => {
                 faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect::<Vec<_>>().join("\n")
@@ -103,7 +115,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Import(arguments) => import::run(arguments),
         Command::Token(arguments) => token::run(arguments),
         Command::Member(arguments) => token::member(arguments),
-        Command::Keys(KeysCommand::Generate { path }) => keys::generate(&path),
+        Command::Keys(command) => keys::run(&command),
         Command::Config => {
             print_variables();
             Ok(())
@@ -113,7 +125,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 
 fn migrate(down: bool) -> Result<(), Failure> {
     let config = Config::from_environment()?;
-    let url = &config.database.url;
+    let url = &config.migration_url;
     let names = if down { db::migrate::down(url)? } else { db::migrate::up(url)? };
     let verb = if down { "Took back" } else { "Applied" };
     for name in &names {
@@ -140,6 +152,12 @@ fn start_log(config: &Config) {
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
+}
+
+/// What seals and opens, for commands that cannot do without.
+fn need_seal(config: &Config) -> Result<Seal, Failure> {
+    let seal = app::seal(config).map_err(Failure::usage)?;
+    seal.ok_or_else(|| Failure::usage("LOTI_ENCRYPTION_KEY_FILE or LOTI_ENCRYPTION_KEY must be set."))
 }
 
 /// Runs a command that waits for the database.

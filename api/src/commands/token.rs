@@ -1,15 +1,17 @@
 //! `loti token` and `loti member`: access for operators and the people they help.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::Args;
 use db::organisations::{self, Key};
 use db::{Actor, Db, PlatformRole, Role, Viewer, people};
 use uuid::Uuid;
 
-use super::{Failure, block_on};
+use super::{Failure, block_on, need_seal};
 use crate::auth::SCOPES;
-use crate::auth::token::{Grant, SigningKey, Tokens};
+use crate::auth::keys::Keys;
+use crate::auth::token::{Grant, Tokens};
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -52,31 +54,30 @@ pub struct MemberArguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = Config::from_environment()?;
-    let path =
-        config.signing_key_file.as_deref().ok_or_else(|| Failure::usage("LOTI_SIGNING_KEY_FILE must be set."))?;
-    let key = SigningKey::load(path).map_err(|error| Failure::usage(error.to_string()))?;
+    let seal = need_seal(&config)?;
     let scopes = scopes(&arguments.scopes)?;
     let platform_roles = platform_roles(&arguments)?;
     let email = arguments.email.unwrap_or_else(|| OPERATOR.to_owned());
     let organisation = arguments.organisation.map(|key| Key::from(key.as_str()));
     let db = Db::new(&config.database);
-    let (user_id, organisation_id) = block_on(async move {
-        Ok(db
-            .write(Actor::operator("loti token"), move |tx| {
-                let user_id = match &platform_roles {
-                    Some(roles) => people::ensure(tx, Uuid::now_v7(), &email, name_of(&email), roles)?,
-                    None => people::find_or_add(tx, Uuid::now_v7(), &email, name_of(&email))?,
-                };
-                let organisation_id = organisation
-                    .as_ref()
-                    .map(|key| organisations::find(&mut tx.conn(), Viewer::Operator, key))
-                    .transpose()?;
-                Ok::<_, db::Error>((user_id, organisation_id.map(|found| found.row.id)))
-            })
-            .await?)
+    let keys = Keys::new(Arc::new(seal), db.clone());
+    let tokens = Tokens::new(Some(keys), db.clone(), &config.public_url, Clock::System);
+    let (user_id, organisation_id) = block_on(async {
+        if let Some(keys) = tokens.keys() {
+            keys.found().await.map_err(|error| Failure::failed(format!("No token can be signed: {error}.")))?;
+        }
+        let write = db.write(Actor::operator("loti token"), move |tx| {
+            let user_id = match &platform_roles {
+                Some(roles) => people::ensure(tx, Uuid::now_v7(), &email, name_of(&email), roles)?,
+                None => people::find_or_add(tx, Uuid::now_v7(), &email, name_of(&email))?,
+            };
+            let find = |key| organisations::find(&mut tx.conn(), Viewer::Operator, key);
+            let organisation = organisation.as_ref().map(find).transpose()?;
+            Ok::<_, db::Error>((user_id, organisation.map(|found| found.row.id)))
+        });
+        Ok(write.await?)
     })?;
-    let tokens = Tokens::new(Some(key), &config.public_url, Clock::System);
-    let grant = Grant { user_id, client_id: "loti-token".to_owned(), organisation_id, scopes };
+    let grant = Grant { subject: user_id, client_id: "loti-token".to_owned(), organisation_id, scopes };
     let token = tokens.sign(&tokens.claims(&grant)).ok_or_else(|| Failure::failed("The token could not be signed."))?;
     println!("{token}");
     Ok(())

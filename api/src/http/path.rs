@@ -8,6 +8,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use db::organisations::Key;
 use percent_encoding::percent_decode_str;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 
@@ -38,6 +39,20 @@ impl FromPath for Key {
     fn from_segments(segments: &[String]) -> Option<Self> {
         let [key] = segments else { return None };
         read_key(key)
+    }
+}
+
+impl FromPath for Uuid {
+    fn from_segments(segments: &[String]) -> Option<Self> {
+        let [id] = segments else { return None };
+        id.parse().ok()
+    }
+}
+
+impl<T: FromStr> FromPath for (Uuid, T) {
+    fn from_segments(segments: &[String]) -> Option<Self> {
+        let [id, second] = segments else { return None };
+        Some((id.parse().ok()?, second.parse().ok()?))
     }
 }
 

@@ -65,6 +65,10 @@ text! {
     OrganisationKey, 1 to 80, SLUG, "london-borough-of-hackney"
 }
 text! {
+    /// Scope of an access token.
+    Scope, 1 to 60, "^[a-z]+(-[a-z]+)*(:[a-z]+)?$", "products:read"
+}
+text! {
     /// Region of the United Kingdom.
     Region, 1 to 80, LINE, "London"
 }

@@ -16,7 +16,8 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use uuid::Uuid;
+
+use db::Principal;
 
 use crate::app::App;
 use crate::auth::Identity;
@@ -28,7 +29,7 @@ type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInform
 /// The quotas of everybody who called lately.
 pub struct Limits {
     by_address: Limiter<IpAddr>,
-    by_user: Limiter<Uuid>,
+    by_user: Limiter<Principal>,
     anonymous: NonZeroU32,
     token: NonZeroU32,
     seen: AtomicU32,
@@ -63,9 +64,9 @@ impl Limits {
             Identity::Verified(verified) => standing(
                 "token",
                 self.token,
-                self.by_user.check_key(&verified.user_id).map(|s| s.remaining_burst_capacity()),
+                self.by_user.check_key(&verified.principal).map(|s| s.remaining_burst_capacity()),
             ),
-            Identity::Anonymous | Identity::Rejected(_) => {
+            Identity::Anonymous | Identity::Rejected(_) | Identity::Failed(_) => {
                 let address = network(address.unwrap_or(IpAddr::from([0, 0, 0, 0])));
                 standing(
                     "anonymous",
@@ -113,12 +114,12 @@ pub async fn limits<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody, B>>, Error> {
-    let authorization = request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let identity = app.tokens.identify(authorization);
     // Whoever watches the service must not be told to wait.
     if matches!(request.path(), "/livez" | "/readyz") {
         return next.call(request).await.map(ServiceResponse::map_into_right_body);
     }
+    let authorization = request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let identity = app.tokens.identify(authorization).await;
     let standing = app.limits.take(&identity, request.peer_addr().map(|peer| peer.ip()));
     request.extensions_mut().insert(identity);
     let mut response = match standing.wait {

@@ -273,7 +273,7 @@ fn select(conn: &mut Conn<'_>, viewer: Viewer, query: Boxed<'_>) -> Result<Vec<O
         ))
         .load(conn.pg)?;
     for organisation in &mut found {
-        organisation.seen_by_member |= viewer == Viewer::Operator;
+        organisation.seen_by_member |= viewer.belongs_to(organisation.row.id);
         if !organisation.seen_by_member {
             organisation.row.email_domains.0.clear();
         }
@@ -370,6 +370,19 @@ pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid
         }
     }
     if faults.is_empty() { Ok(ids) } else { Err(Error::Conflict(faults)) }
+}
+
+/// The ids of those organisations that exist, for filters: the others match nothing.
+pub fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
+    let mut ids = Vec::with_capacity(keys.len());
+    for key in keys {
+        match id_of(conn, key) {
+            Ok(id) => ids.push(id),
+            Err(Error::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(ids)
 }
 
 /// Those that go by a spelling today: an organisation that was replaced gives way to its successors.

@@ -14,7 +14,7 @@ use crate::organisations::{self, Key, to_limit};
 use crate::schema::{citations, products};
 use crate::tx::Conn;
 use crate::types::Texts;
-use crate::{Error, Page, Result};
+use crate::{Page, Result};
 
 /// Days after which what is recorded of a product counts as stale.
 pub const FRESH_DAYS: i32 = 365;
@@ -230,15 +230,15 @@ pub(crate) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
         and(Box::new(products::cpv_codes.overlaps_with(Texts(filter.cpv_codes.clone()))));
     }
     if !filter.suppliers.is_empty() {
-        let ids = known(conn, &filter.suppliers)?;
+        let ids = organisations::known(conn, &filter.suppliers)?;
         and(Box::new(products::supplier_id.assume_not_null().eq_any(ids)));
     }
     if !filter.owners.is_empty() {
-        let ids = known(conn, &filter.owners)?;
+        let ids = organisations::known(conn, &filter.owners)?;
         and(Box::new(products::owner_id.assume_not_null().eq_any(ids)));
     }
     if !filter.organisations.is_empty() {
-        let ids = known(conn, &filter.organisations)?;
+        let ids = organisations::known(conn, &filter.organisations)?;
         let cited = citations::table
             .filter(citations::status.eq("active"))
             .filter(citations::organisation_id.eq_any(ids))
@@ -258,17 +258,4 @@ pub(crate) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
         and(Box::new(products::id.eq_any(among.clone())));
     }
     Ok(all)
-}
-
-/// The ids of those organisations that exist; the others match nothing.
-fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
-    let mut ids = Vec::with_capacity(keys.len());
-    for key in keys {
-        match organisations::id_of(conn, key) {
-            Ok(id) => ids.push(id),
-            Err(Error::NotFound) => {}
-            Err(other) => return Err(other),
-        }
-    }
-    Ok(ids)
 }

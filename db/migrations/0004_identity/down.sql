@@ -1,0 +1,27 @@
+drop index audit_events_occurred_at_idx;
+drop index audit_events_object_type_idx;
+drop index audit_events_request_id_idx;
+drop index audit_events_operation_idx;
+drop index audit_events_client_id_idx;
+drop index audit_events_organisation_id_idx;
+alter table audit_events drop column position;
+comment on column audit_events.organisation_id is 'The organisation on whose behalf the token was issued.';
+drop function settled_position();
+drop function commit_position();
+drop table commit_order;
+drop policy client_secrets_of_viewer on client_secrets;
+drop policy clients_of_viewer on clients;
+drop function may_see(uuid);
+drop table enrolments;
+drop table signing_keys;
+drop table revoked_tokens;
+drop table client_secrets;
+drop table clients;
+drop trigger memberships_raise_version on memberships;
+alter table memberships drop column updated_at, drop column version, drop column id;
+alter table users drop column erased_at;
+drop function viewer_is_operator();
+drop function viewer_id(text);
+drop function seconds_ago(integer);
+-- The role itself stays: other databases of the cluster may use it.
+drop owned by loti_service;
