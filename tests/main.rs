@@ -15,6 +15,8 @@ mod import;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod organisations;
 #[cfg(test)]
 mod outage;

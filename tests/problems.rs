@@ -120,6 +120,13 @@ fn those_of_what_is_stored() {
             ));
         }
         let path = path_of(operation, &target);
+        if operation.id == "create_client_secret" {
+            call(&admin, operation, &path).expect(201);
+        }
+        if operation.id == "update_client" {
+            let reader = "update clients set kind = 'catalogue_key', role = 'viewer', scopes = '{products:read}'";
+            server.database().execute(reader);
+        }
         if operation.id == "get_product_publiccode" {
             let product = format!("/v1/products/{}", target.product);
             admin.patch(&product, json!({ "licence": null })).header("If-Match", "*").expect(200);
@@ -129,6 +136,9 @@ fn those_of_what_is_stored() {
             let mut body = body_of(operation);
             match operation.id.as_str() {
                 "revert_product" => body["version"] = 99.into(),
+                "create_client" => body["organisation"] = "elsewhere".into(),
+                "create_client_secret" => {}
+                "update_client" => body["role"] = "contributor".into(),
                 // A step back needs a reason, for which the file has no place.
                 "put_product_publiccode" => body = PUBLICCODE.replace("beta", "concept").into(),
                 _ => body["slug"] = "taken".into(),
@@ -169,7 +179,10 @@ fn a_fault_of_ours() {
         .iter()
         .map(|operation| (operation, path_of(operation, &world.target(&server, operation))))
         .collect();
-    server.database().execute("alter table organisations rename to away_1; alter table products rename to away_2");
+    server.database().execute(
+        "alter table organisations rename to away_1; alter table products rename to away_2;
+         alter table clients rename to away_3",
+    );
     for (operation, path) in paths {
         let failed = call(&admin, operation, &path).expect(500);
         let said = failed.json.to_string();

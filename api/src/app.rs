@@ -24,7 +24,7 @@ use crate::middleware::{
 };
 use crate::problem::Problem;
 use crate::routes::{Mounted, read_only};
-use crate::{docs, health, v1};
+use crate::{docs, enrol, health, oauth, v1};
 
 /// What every request may use.
 pub struct App {
@@ -123,6 +123,8 @@ pub fn bind(app: App) -> std::io::Result<Server> {
 fn configure(service: &mut ServiceConfig, app: &App) {
     app.mounted.configure(service);
     docs::configure(service);
+    enrol::configure(service);
+    oauth::configure(service);
     service
         .service(read_only("/livez", health::livez))
         .service(read_only("/readyz", health::readyz))

@@ -129,6 +129,24 @@ where
     answering_every_method(web::resource(path).route(read), allowed([&Method::GET].into_iter()))
 }
 
+/// A resource outside of the contract to which one posts.
+pub fn post_only<F, Args>(path: &str, handler: F) -> actix_web::Resource
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    let post = web::route().method(Method::POST).to(handler);
+    answering_every_method(web::resource(path).route(post), allowed([&Method::POST].into_iter()))
+}
+
+/// A resource outside of the contract, which answers to these methods and to OPTIONS, and says so.
+#[must_use]
+pub fn answering(resource: actix_web::Resource, methods: &[&'static str]) -> actix_web::Resource {
+    let methods: Vec<Method> = methods.iter().filter_map(|name| name.parse().ok()).collect();
+    answering_every_method(resource, allowed(methods.iter()))
+}
+
 fn answering_every_method(resource: actix_web::Resource, allow: HeaderValue) -> actix_web::Resource {
     let for_options = allow.clone();
     resource

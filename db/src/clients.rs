@@ -199,8 +199,8 @@ struct SecretState {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Gives a locked client a second secret.
-pub fn add_secret(tx: &mut Tx<'_>, current: &Client, secret: &NewSecret) -> Result<Client> {
+/// Gives a locked client a second secret, and tells which that is.
+pub fn add_secret(tx: &mut Tx<'_>, current: &Client, secret: &NewSecret) -> Result<(Client, SecretRow)> {
     let ClientRow { id, organisation_id, .. } = current.row;
     let taken = |slot: i16| current.secrets.iter().any(|held| held.slot == slot);
     let slot = [1, 2].into_iter().find(|slot| !taken(*slot)).ok_or_else(|| {
@@ -211,7 +211,9 @@ pub fn add_secret(tx: &mut Tx<'_>, current: &Client, secret: &NewSecret) -> Resu
     touch(tx, id)?;
     let state = SecretState { slot, expires_at: secret.expires_at };
     tx.audit_in(organisation_id, "client_secrets", id, None, Some(&state))?;
-    find(&mut tx.conn(), id)
+    let client = find(&mut tx.conn(), id)?;
+    let made = client.secrets.iter().find(|held| held.slot == slot).cloned().ok_or(Error::NotFound)?;
+    Ok((client, made))
 }
 
 /// Takes a secret of a locked client away.

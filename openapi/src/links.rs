@@ -44,7 +44,9 @@ fn below(path: &str, targets: &[Target]) -> Map<String, Value> {
             continue;
         }
         let mut parameters = kept(path);
-        parameters.insert(parameter.to_owned(), json!("$response.body#/id"));
+        // What is no id is a field of its own name.
+        let field = if parameter == "id" || parameter.ends_with("Id") { "id" } else { parameter };
+        parameters.insert(parameter.to_owned(), json!(format!("$response.body#/{field}")));
         links.insert(target.operation_id.clone(), link(target, parameters));
     }
     links

@@ -69,6 +69,16 @@ impl Database {
         rows.into_iter().map(|row| row.value.unwrap_or_else(|| "null".to_owned())).collect()
     }
 
+    /// The column `value` of the one row that the last of several statements but one, the end of a transaction, tells.
+    pub fn texts_of_last(&self, sql: &str) -> String {
+        let statements: Vec<&str> = sql.split(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let (asked, before) = statements[..statements.len() - 1].split_last().unwrap();
+        let mut connection = self.connect();
+        connection.batch_execute(&before.join(";")).unwrap();
+        let rows: Vec<Cell> = diesel::sql_query(*asked).load(&mut connection).unwrap();
+        rows[0].value.clone().unwrap()
+    }
+
     /// One number, such as a count.
     pub fn number(&self, expression: &str) -> i64 {
         self.texts(&format!("select ({expression})::text as value"))[0].parse().unwrap()

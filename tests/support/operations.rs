@@ -31,12 +31,14 @@ pub struct Target {
     pub product: Uuid,
     /// A status update of it.
     pub update: Uuid,
+    /// A client of the council.
+    pub client: Uuid,
 }
 
 impl Target {
     /// Things that are not there.
     pub fn missing() -> Self {
-        Self { organisation: Uuid::now_v7(), product: Uuid::now_v7(), update: Uuid::now_v7() }
+        Self { organisation: Uuid::now_v7(), product: Uuid::now_v7(), update: Uuid::now_v7(), client: Uuid::now_v7() }
     }
 }
 
@@ -61,6 +63,10 @@ impl World {
             };
             return Target { organisation, ..Target::missing() };
         }
+        if operation.path.starts_with("/v1/clients") {
+            let client = admin.post("/v1/clients", service_client("Register")).expect(201);
+            return Target { client: client.id(), ..Target::missing() };
+        }
         let body = product("Bins").with("owner", self.council.text("id")).with("supplier", self.supplier.text("id"));
         // What a file of publiccode.yml cannot do without.
         let body = body.with("repository", "https://git.example.org/bins").with("licence", "MIT");
@@ -81,9 +87,14 @@ impl World {
 
 /// The path of an operation on something, with the parameters that it cannot do without.
 pub fn path_of(operation: &Operation, target: &Target) -> String {
-    let id = if operation.path.starts_with("/v1/organisations") { target.organisation } else { target.product };
+    let id = match operation.path.split('/').nth(2).unwrap_or_default() {
+        "organisations" => target.organisation,
+        "clients" => target.client,
+        _ => target.product,
+    };
     let path = operation.path.replace("{id}", &id.to_string());
-    let path = path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1");
+    let path =
+        path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
@@ -111,8 +122,16 @@ pub fn body_of(operation: &Operation) -> Value {
         "revert_product" => json!({ "version": 1, "reason": "It was better." }),
         "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
         "put_product_publiccode" => PUBLICCODE.into(),
+        "create_client" => service_client("Nightly sync"),
+        "update_client" => json!({ "name": "Another name" }),
+        "create_client_secret" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
+}
+
+/// A client of the council.
+fn service_client(name: &str) -> Value {
+    json!({ "organisation": "ealing-council", "name": name, "kind": "service", "role": "contributor", "scopes": ["products:read"] })
 }
 
 /// A body as it is sent: JSON, or a text as it stands.

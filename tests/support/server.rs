@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use api::app::App;
 use api::auth::SCOPES;
+use api::auth::keys::SigningKey;
+use api::auth::seal::Seal;
 use api::auth::token::{Claims, Grant, Tokens};
 use api::clock::Clock;
 use api::config::Config;
@@ -118,6 +120,16 @@ impl Server {
         let agent = super::client::agent();
         let database_url = database_url.to_owned();
         Self { address, database: None, agent, database_url, folder, tokens, handle, thread: Some(thread) }
+    }
+
+    /// A second service beside one that runs, with the same keys.
+    pub fn on_with_key(database_url: &str, key_file: &std::path::Path) -> Self {
+        Self::on(database_url, &[("LOTI_ENCRYPTION_KEY_FILE", key_file.to_str().unwrap())])
+    }
+
+    /// A key that could sign for it.
+    pub fn new_signing_key(&self) -> db::signing_keys::NewSigningKey {
+        SigningKey::generate(&Seal::load(&self.key_file()).unwrap()).unwrap()
     }
 
     /// Its database.

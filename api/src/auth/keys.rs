@@ -27,7 +27,7 @@ pub const KEPT_SECONDS: i32 = 3600;
 /// How long the ring is used before it is read again.
 const FRESH: Duration = Duration::from_secs(30);
 /// How often at most it is read for the sake of a key that it does not have.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A key that verifies, and signs when it is the active one.
 pub struct SigningKey {

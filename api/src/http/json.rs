@@ -49,7 +49,7 @@ pub(super) async fn read_json(request: &HttpRequest, payload: Payload) -> Result
 /// The body as it came, and its media type, which is one that the operation takes.
 pub async fn checked_bytes(request: &HttpRequest, payload: Payload) -> Result<(String, Bytes), Problem> {
     let media_type = media_type(request)?;
-    let bytes = read(request, payload).await?;
+    let bytes = read_bytes(request, payload, MAX_BODY).await?;
     Ok((media_type, bytes))
 }
 
@@ -94,20 +94,21 @@ fn media_type(request: &HttpRequest) -> Result<String, Problem> {
     Err(Problem::new(&UNSUPPORTED_MEDIA_TYPE, format!("`Content-Type` must be {}, in UTF-8.", wanted.join(" or "))))
 }
 
-async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
+/// A body of at most `most` bytes, which has to arrive in time.
+pub async fn read_bytes(request: &HttpRequest, mut payload: Payload, most: usize) -> Result<Bytes, Problem> {
     let deadline = request.app_data::<Data<App>>().map_or(Duration::from_secs(20), |app| app.config.body_timeout);
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let announced = announced.unwrap_or(0);
-    let body = tokio::time::timeout(deadline, collect(&mut payload, announced)).await;
+    let body = tokio::time::timeout(deadline, collect(&mut payload, announced, most)).await;
     body.map_err(|_| Problem::new(&REQUEST_TIMEOUT, "The body did not arrive in time."))?
 }
 
-async fn collect(payload: &mut Payload, announced: usize) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(&CONTENT_TOO_LARGE, format!("The body may have at most {MAX_BODY} bytes."));
+async fn collect(payload: &mut Payload, announced: usize, most: usize) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(&CONTENT_TOO_LARGE, format!("The body may have at most {most} bytes."));
     if announced > MAX_DRAINED {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced.min(MAX_BODY));
+    let mut body = BytesMut::with_capacity(announced.min(most));
     let mut size = 0;
     while let Some(chunk) =
         std::future::poll_fn(|context| futures_core::Stream::poll_next(Pin::new(&mut *payload), context)).await
@@ -119,11 +120,11 @@ async fn collect(payload: &mut Payload, announced: usize) -> Result<Bytes, Probl
         if size > MAX_DRAINED {
             return Err(too_large());
         }
-        if size <= MAX_BODY {
+        if size <= most {
             body.extend_from_slice(&chunk);
         }
     }
-    if size > MAX_BODY { Err(too_large()) } else { Ok(body.freeze()) }
+    if size > most { Err(too_large()) } else { Ok(body.freeze()) }
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
