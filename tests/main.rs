@@ -11,6 +11,8 @@ mod concurrency;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod enrolment;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod migrations;

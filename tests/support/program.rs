@@ -1,7 +1,8 @@
 //! The program `loti` as an operator runs it: its commands that end by themselves.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -13,6 +14,32 @@ pub fn binary() -> PathBuf {
     let binary = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("loti");
     assert!(binary.exists(), "{} is not built: run `make build`", binary.display());
     binary
+}
+
+/// What `loti serve` says on standard error until a line with `word`; then it is stopped.
+pub fn serve_until(database: &Database, key: &Path, word: &str) -> String {
+    let mut child = Command::new(binary())
+        .arg("serve")
+        .env_clear()
+        .env("DATABASE_URL", &database.url)
+        .env("LOTI_LISTEN", "127.0.0.1:0")
+        .env("LOTI_PUBLIC_URL", PUBLIC_URL)
+        .env("LOTI_ENCRYPTION_KEY_FILE", key)
+        .env("LOTI_WORKERS", "1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
+        said.push_str(&line);
+        said.push('\n');
+        if line.contains(word) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    said
 }
 
 /// What a command left behind.
