@@ -141,6 +141,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What was answered to whom under which Idempotency-Key. Kept in the transaction of the effect, for a day.
+    idempotency_keys (principal, key) {
+        /// Who sent it: the kind, a colon and the id of a person or client. A key belongs to its sender.
+        principal -> Text,
+        /// Idempotency-Key as it was sent.
+        key -> Text,
+        /// SHA-256 of method, path, query, media type and body.
+        request_hash -> Bytea,
+        /// Status, headers and body, encrypted with the key of LOTI_ENCRYPTION_KEY: an answer may hold a secret that is told once.
+        sealed_answer -> Bytea,
+        /// When it was answered first.
+        created_at -> Timestamptz,
+        /// From when the key may be used anew.
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// The Local Government Services List: what a service code of a product may be.
     lgsl_services (code) {
         /// Number of the service.
@@ -480,6 +498,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     comments,
     commit_order,
     enrolments,
+    idempotency_keys,
     lgsl_services,
     memberships,
     organisation_identifiers,

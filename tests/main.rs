@@ -13,6 +13,8 @@ mod document;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod idempotency;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod migrations;

@@ -17,6 +17,7 @@ use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, EncryptionKey};
 use crate::contract::body::Body;
+use crate::http::idempotency::Queues;
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -40,6 +41,8 @@ pub struct App {
     pub clock: Clock,
     /// Quotas of callers.
     pub limits: Limits,
+    /// Requests that wait for another with their `Idempotency-Key`.
+    pub queues: Queues,
     /// The rules of a product, for one that does not come as JSON.
     pub product_rules: Body,
     mounted: Mounted,
@@ -59,6 +62,7 @@ impl App {
             tokens: Arc::new(Tokens::new(keys, db.clone(), &config.public_url, clock)),
             seal,
             db,
+            queues: Queues::default(),
             product_rules: Body::new(&contract, "CreateProduct")?,
             mounted: routes.mount(&contract)?,
             config,
@@ -146,6 +150,7 @@ fn cors(config: &Config) -> Cors {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-request-id"),
             HeaderName::from_static("traceparent"),
         ])
@@ -155,6 +160,7 @@ fn cors(config: &Config) -> Cors {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("api-version"),
+            HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("deprecation"),
             HeaderName::from_static("sunset"),
             HeaderName::from_static("ratelimit"),

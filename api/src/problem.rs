@@ -71,6 +71,10 @@ kinds! {
     /// 415
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported-media-type", "Unsupported media type",
         "`Content-Type` is none that this operation takes; its documentation names those.";
+    /// 422
+    IDEMPOTENCY_KEY_REUSED = 422 "idempotency-key-reused", "Idempotency key reused",
+        "`Idempotency-Key` came with another request within the last 24 hours. The same key stands for the same \
+         request, byte for byte; give a new request a new key.";
     /// 428
     PRECONDITION_REQUIRED = 428 "precondition-required", "Precondition required",
         "A change needs `If-Match` with the entity tag of the version that you read, so that nobody's change is lost \

@@ -13,6 +13,7 @@ pub mod clients;
 pub mod enrolments;
 pub mod error;
 mod functions;
+pub mod idempotency;
 pub mod migrate;
 pub mod organisations;
 pub mod page;

@@ -27,6 +27,9 @@ pub(crate) fn complete(paths: &mut Value, components: &mut Value) {
             }
             if matches!(status.as_str(), "200" | "201") {
                 names.extend(["ETag", "Link"]);
+                if method == "post" {
+                    names.push("Idempotency-Replayed");
+                }
             }
             if matches!(status.as_str(), "201" | "301") {
                 names.push("Location");
@@ -47,7 +50,8 @@ pub(crate) fn complete(paths: &mut Value, components: &mut Value) {
 
 /// The problems that an operation can answer with, by what it takes and who may call it.
 ///
-/// 409 is not among them: that depends on what an operation does, so it says so itself.
+/// Of 409 only what comes with `Idempotency-Key` is among them: what else contradicts what is stored depends on what an
+/// operation does, so it says so itself.
 #[must_use]
 pub fn implied_problems(path: &str, operation: &Value) -> Vec<&'static Kind> {
     let mut kinds = vec![
@@ -67,14 +71,21 @@ pub fn implied_problems(path: &str, operation: &Value) -> Vec<&'static Kind> {
     if operation.get("requestBody").is_some() {
         kinds.extend([&problem::REQUEST_TIMEOUT, &problem::CONTENT_TOO_LARGE, &problem::UNSUPPORTED_MEDIA_TYPE]);
     }
-    let if_match = operation["parameters"].as_array().into_iter().flatten().find(|p| p["name"] == "If-Match");
-    if let Some(if_match) = if_match {
+    if takes(operation, "Idempotency-Key").is_some() {
+        kinds.extend([&problem::CONFLICT, &problem::IDEMPOTENCY_KEY_REUSED]);
+    }
+    if let Some(if_match) = takes(operation, "If-Match") {
         kinds.push(&problem::PRECONDITION_FAILED);
         if if_match["required"] == json!(true) {
             kinds.push(&problem::PRECONDITION_REQUIRED);
         }
     }
     kinds
+}
+
+/// The parameter of a name, if an operation takes it.
+fn takes<'o>(operation: &'o Value, name: &str) -> Option<&'o Value> {
+    operation["parameters"].as_array().into_iter().flatten().find(|parameter| parameter["name"] == name)
 }
 
 fn problem_of(status: &str) -> Option<&'static Kind> {
@@ -84,7 +95,7 @@ fn problem_of(status: &str) -> Option<&'static Kind> {
 fn problem_headers(kind: &Kind) -> Vec<&'static str> {
     match kind.status {
         401 => vec!["WWW-Authenticate"],
-        429 | 503 => vec!["Retry-After"],
+        409 | 429 | 503 => vec!["Retry-After"],
         _ => vec![],
     }
 }
@@ -107,8 +118,7 @@ fn component_name(kind: &Kind) -> String {
 }
 
 fn problems() -> Value {
-    let used =
-        problem::KINDS.iter().filter(|kind| **kind != &problem::METHOD_NOT_ALLOWED && **kind != &problem::CONFLICT);
+    let used = problem::KINDS.iter().filter(|kind| **kind != &problem::METHOD_NOT_ALLOWED);
     let responses = used.map(|kind| {
         let response = json!({
             "description": kind.explanation,
@@ -127,6 +137,9 @@ fn problem_content(kind: &Kind) -> Value {
         }
         409 => {
             json!([{ "pointer": "#/slug", "code": "slug_taken", "detail": "This slug belongs, or once belonged, to another; choose a different one." }])
+        }
+        422 => {
+            json!([{ "parameter": "Idempotency-Key", "code": "reused", "detail": "came with another request in the last 24 hours" }])
         }
         428 => json!([{ "parameter": "If-Match", "code": "required", "detail": "must be given" }]),
         _ => json!([]),
@@ -165,6 +178,7 @@ fn headers() -> Value {
         "Link": text("Links (RFC 8288): `next` page of a collection, `self` of a resource.", 4000, "^<.+>; rel=", "</v1/products?limit=20&cursor=WyJhIl0>; rel=\"next\""),
         "Location": text("Where the resource is.", 300, "^/v1/", "/v1/products/0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"),
         "WWW-Authenticate": text("Challenge (RFC 6750).", 200, "^Bearer", "Bearer realm=\"loti\", error=\"invalid_token\""),
+        "Idempotency-Replayed": text("Says that the answer is that of an earlier request with the same `Idempotency-Key`.", 4, "^true$", "true"),
         "Retry-After": {
             "description": "Seconds to wait before the next try.",
             "schema": { "type": "integer", "format": "int32", "minimum": 0, "maximum": 86400 },

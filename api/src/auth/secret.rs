@@ -23,8 +23,8 @@ impl ClientSecret {
 
     /// The secret itself, to be told.
     #[must_use]
-    pub fn into_text(self) -> String {
-        self.0
+    pub fn text(&self) -> String {
+        self.0.clone()
     }
 }
 

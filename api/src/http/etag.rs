@@ -8,10 +8,10 @@ use std::future::{Ready, ready};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
@@ -165,38 +165,85 @@ impl<T: Serialize> Single<T> {
     }
 }
 
+/// An answer that can be kept: status, headers and body.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Answer {
+    /// As it is kept.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Back from how it was kept.
+    #[must_use]
+    pub fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// As it is sent.
+    #[must_use]
+    pub fn into_response(self) -> HttpResponse {
+        let mut response = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or_default());
+        for header in &self.headers {
+            response.append_header((header.0.as_str(), header.1.as_str()));
+        }
+        response.body(self.body)
+    }
+}
+
+impl<T: Serialize> Single<T> {
+    /// The answer to who did not hold it already.
+    pub fn into_answer(self) -> Result<Answer, Problem> {
+        let body = serde_json::to_string(&self.body).map_err(|error| Problem::internal(error.to_string()))?;
+        let status = if self.location.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+        let mut headers = vec![
+            (header::CONTENT_TYPE.to_string(), "application/json".to_owned()),
+            (header::ETAG.to_string(), format!("\"{}-{}\"", self.version, digest(body.as_bytes()))),
+        ];
+        headers.extend(self.location.map(|path| (header::LOCATION.to_string(), path)));
+        headers.extend(self.links.into_iter().map(|link| (header::LINK.to_string(), link)));
+        Ok(Answer { status: status.as_u16(), headers, body })
+    }
+}
+
 impl<T: Serialize> Responder for Single<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let Ok(body) = serde_json::to_vec(&self.body) else {
-            return HttpResponse::from_error(Problem::internal("a resource cannot be written as JSON"));
+        let response = match self.into_answer() {
+            Ok(answer) => answer.into_response(),
+            Err(problem) => return HttpResponse::from_error(problem),
         };
-        let tag = format!("\"{}-{}\"", self.version, digest(&body));
-        let status = if self.location.is_some() { StatusCode::CREATED } else { StatusCode::OK };
-        let mut response = tagged(request, status, "application/json", body, &tag);
-        let headers = response.headers_mut();
-        if let Some(location) = self.location.and_then(|path| HeaderValue::from_str(&path).ok()) {
-            headers.insert(header::LOCATION, location);
-        }
-        for link in self.links.iter().filter_map(|link| HeaderValue::from_str(link).ok()) {
-            headers.append(header::LINK, link);
-        }
-        response
+        let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned();
+        if is_held(request, &tag) { not_modified(&tag) } else { response }
     }
 }
 
 /// An answer with a tag; 304 without a body when a reader holds just that.
 #[must_use]
 pub fn tagged(request: &HttpRequest, status: StatusCode, media_type: &str, body: Vec<u8>, tag: &str) -> HttpResponse {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if reads && holds(request.headers(), tag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    if is_held(request, tag) {
+        return not_modified(tag);
     }
     HttpResponse::build(status)
         .insert_header((header::ETAG, tag))
         .insert_header((header::CONTENT_TYPE, media_type))
         .body(body)
+}
+
+fn not_modified(tag: &str) -> HttpResponse {
+    HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish()
+}
+
+/// Whether a reader holds just what would be sent.
+fn is_held(request: &HttpRequest, tag: &str) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && holds(request.headers(), tag)
 }
 
 /// `If-None-Match` compares weakly (RFC 9110, 13.1.2).

@@ -10,9 +10,11 @@ use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use validator::Validate;
 
 use super::etag::camel_case;
+use super::idempotency::BodyDigest;
 use crate::app::App;
 use crate::contract::Gate;
 use crate::problem::{CONTENT_TOO_LARGE, Fault, Location, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE};
@@ -50,6 +52,7 @@ pub(super) async fn read_json(request: &HttpRequest, payload: Payload) -> Result
 pub async fn checked_bytes(request: &HttpRequest, payload: Payload) -> Result<(String, Bytes), Problem> {
     let media_type = media_type(request)?;
     let bytes = read_bytes(request, payload, MAX_BODY).await?;
+    request.extensions_mut().insert(BodyDigest(Sha256::digest(&bytes).into()));
     Ok((media_type, bytes))
 }
 

@@ -1,6 +1,7 @@
 //! Extractors and responders: how requests become values and values become answers, the same way in every resource.
 
 pub mod etag;
+pub mod idempotency;
 pub mod json;
 pub mod page;
 pub mod patch;
@@ -9,6 +10,7 @@ pub mod query;
 pub mod text;
 
 pub use etag::{IfMatch, Single};
+pub use idempotency::Once;
 pub use json::Json;
 pub use page::{Collection, Cursor, Paging};
 pub use patch::Patch;

@@ -19,8 +19,9 @@ use crate::app::App;
 use crate::auth::secret::ClientSecret;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
+use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::text::OrganisationKey;
-use crate::http::{Collection, Cursor, IfMatch, Json, Paging, Patch, Path, Query, Single};
+use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, Query, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
 
@@ -111,6 +112,7 @@ fn among(roles: &Roles, asked: Option<Vec<Uuid>>) -> Option<Vec<Uuid>> {
 /// first secret, which is told this once.
 #[utoipa::path(
     post, path = "/clients", tag = "clients",
+    params(IdempotencyKeyHeader),
     request_body(content = CreateClient, description = "The client to register."),
     security(("oauth2" = ["clients:write"]), ("bearer" = [])),
     responses(
@@ -118,24 +120,23 @@ fn among(roles: &Roles, asked: Option<Vec<Uuid>>) -> Option<Vec<Uuid>> {
         (status = 409, description = "The organisation is not in the catalogue, or a catalogue key was to write."),
     ),
 )]
-async fn create_client(app: Data<App>, caller: Caller, body: Json<CreateClient>) -> Result<impl Responder, Problem> {
+async fn create_client(once: Once, body: Json<CreateClient>) -> Result<impl Responder, Problem> {
     let Json(wanted) = body;
-    let (id, scopes) = (Uuid::now_v7(), caller.scopes());
+    let (id, scopes) = (Uuid::now_v7(), once.caller().scopes());
     let secret = ClientSecret::generate(id)?;
-    let hash = secret.hash();
-    let created = app.db.write(caller.actor()?, move |tx| {
+    let created = once.run(move |tx| {
         let reference = ("/organisation".to_owned(), Key::from(wanted.organisation.as_str()));
         let organisation_id = organisations::resolve(tx, &[reference])?.into_iter().next().unwrap_or_default();
         let state = wanted.facts.state(wanted.kind);
         rules::may_write_client(tx.roles(), organisation_id, &state)?;
         rules::may_grant_scopes(&scopes, &state.scopes.0)?;
         refuse_writing_key(&state)?;
-        let secret = NewSecret { hash: hash.clone(), expires_at: None };
-        Ok::<_, Problem>(clients::create(tx, id, organisation_id, &state, &secret)?)
+        let kept = NewSecret { hash: secret.hash(), expires_at: None };
+        let created = clients::create(tx, id, organisation_id, &state, &kept)?;
+        let (version, path) = (created.row.version, path_of(&created));
+        Ok(Single::created(NewClient { client: created.into(), secret: secret.text() }, version, path))
     });
-    let created = created.await?;
-    let (version, path) = (created.row.version, path_of(&created));
-    Ok(Single::created(NewClient { client: created.into(), secret: secret.into_text() }, version, path))
+    created.await
 }
 
 /// Read a client
@@ -230,7 +231,7 @@ async fn delete_client(
 /// To replace the first while that still works: make the second, bring it to where it is used, remove the first.
 #[utoipa::path(
     post, path = "/clients/{id}/secrets", tag = "clients",
-    params(ClientPath),
+    params(ClientPath, IdempotencyKeyHeader),
     request_body(content = CreateClientSecret, description = "The secret to make."),
     security(("oauth2" = ["clients:write"]), ("bearer" = [])),
     responses(
@@ -239,22 +240,20 @@ async fn delete_client(
     ),
 )]
 async fn create_client_secret(
-    app: Data<App>,
-    caller: Caller,
+    once: Once,
     id: Path<Uuid>,
     body: Json<CreateClientSecret>,
 ) -> Result<impl Responder, Problem> {
     let (Path(id), Json(CreateClientSecret { expires_at })) = (id, body);
     let secret = ClientSecret::generate(id)?;
-    let hash = secret.hash();
-    let changed = app.db.write(caller.actor()?, move |tx| {
+    let made = once.run(move |tx| {
         let current = lock(tx, id)?;
         rules::may_write_client(tx.roles(), current.row.organisation_id, &current.row.state)?;
-        Ok::<_, Problem>(clients::add_secret(tx, &current, &NewSecret { hash: hash.clone(), expires_at })?)
+        let (client, made) = clients::add_secret(tx, &current, &NewSecret { hash: secret.hash(), expires_at })?;
+        let (version, path) = (client.row.version, path_of(&client));
+        Ok(Single::created(NewClientSecret { facts: made.into(), secret: secret.text() }, version, path))
     });
-    let (client, made) = changed.await?;
-    let (version, path) = (client.row.version, path_of(&client));
-    Ok(Single::created(NewClientSecret { facts: made.into(), secret: secret.into_text() }, version, path))
+    made.await
 }
 
 /// Remove a secret

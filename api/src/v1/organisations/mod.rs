@@ -14,9 +14,10 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
+use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::path::moved;
 use crate::http::text::{IdentifierKey, Region, Spelling};
-use crate::http::{Collection, Cursor, IfMatch, Json, Paging, Patch, Path, Query, Single};
+use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, Query, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
 use wire::{CreateOrganisation, Organisation, OrganisationPage, UpdateOrganisation};
@@ -155,6 +156,7 @@ async fn list_organisations(
 /// For administrators of the platform. A slug is made from the name when none is given.
 #[utoipa::path(
     post, path = "/organisations", tag = "organisations",
+    params(IdempotencyKeyHeader),
     request_body(content = CreateOrganisation, description = "The organisation to add."),
     security(("oauth2" = ["organisations:write"]), ("bearer" = [])),
     responses(
@@ -162,26 +164,20 @@ async fn list_organisations(
         (status = 409, description = "The slug or an identifier belongs to another, or a parent or replacement is not in the catalogue or would close a circle."),
     ),
 )]
-async fn create_organisation(
-    app: Data<App>,
-    caller: Caller,
-    body: Json<CreateOrganisation>,
-) -> Result<impl Responder, Problem> {
+async fn create_organisation(once: Once, body: Json<CreateOrganisation>) -> Result<impl Responder, Problem> {
     let Json(wanted) = body;
-    let created = app
-        .db
-        .write(caller.actor()?, move |tx| {
-            rules::may_create_organisation(tx.roles())?;
-            let slug = match &wanted.slug {
-                Some(slug) => slug.clone(),
-                None => organisations::free_slug(tx, &wanted.facts.name)?,
-            };
-            let state = wanted.state(tx, slug)?;
-            Ok::<_, Problem>(organisations::create(tx, Uuid::now_v7(), &state)?)
-        })
-        .await?;
-    let (version, path) = (created.row.version, path_of(&created));
-    Ok(Single::created(Organisation::from(created), version, path))
+    let created = once.run(move |tx| {
+        rules::may_create_organisation(tx.roles())?;
+        let slug = match &wanted.slug {
+            Some(slug) => slug.clone(),
+            None => organisations::free_slug(tx, &wanted.facts.name)?,
+        };
+        let state = wanted.state(tx, slug)?;
+        let created = organisations::create(tx, Uuid::now_v7(), &state)?;
+        let (version, path) = (created.row.version, path_of(&created));
+        Ok(Single::created(Organisation::from(created), version, path))
+    });
+    created.await
 }
 
 /// Read an organisation

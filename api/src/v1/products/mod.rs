@@ -19,9 +19,11 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Caller, rules};
+use crate::clock::Clock;
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
+use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::path::moved;
-use crate::http::{Collection, IfMatch, Json, Patch, Path, Single};
+use crate::http::{Collection, IfMatch, Json, Once, Patch, Path, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
 use wire::{CreateProduct, Product, SimilarProductList, UpdateProduct};
@@ -45,6 +47,7 @@ pub fn routes() -> Routes {
 /// like it in `similar`, so that a duplicate is noticed at once. A slug is made from the name when none is given.
 #[utoipa::path(
     post, path = "/products", tag = "products",
+    params(IdempotencyKeyHeader),
     request_body(content = CreateProduct, description = "The product to add."),
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
@@ -52,25 +55,22 @@ pub fn routes() -> Routes {
         (status = 409, description = "The slug belongs, or once belonged, to another product; or the supplier, the owner or a service code is not in the catalogue."),
     ),
 )]
-async fn create_product(app: Data<App>, caller: Caller, body: Json<CreateProduct>) -> Result<impl Responder, Problem> {
-    let Json(wanted) = body;
-    let (created, similar) = app
-        .db
-        .write(caller.actor()?, move |tx| {
-            let slug = match &wanted.slug {
-                Some(slug) => slug.clone(),
-                None => products::free_slug(tx, &wanted.facts.name)?,
-            };
-            let state = wanted.state(tx, slug)?;
-            rules::may_create_product(tx.roles(), &state)?;
-            let similar = products::similar::list(&mut tx.conn(), &state, None, ALIKE, 5)?;
-            Ok::<_, Problem>((products::create(tx, Uuid::now_v7(), &state)?, similar))
-        })
-        .await?;
-    let (version, path) = (created.row.version, path_of(created.row.id));
-    let similar = Some(similar.into_iter().map(Into::into).collect());
-    let body = Product { similar, ..Product::new(created, app.clock.now()) };
-    Ok(Single::created(body, version, path))
+async fn create_product(app: Data<App>, once: Once, body: Json<CreateProduct>) -> Result<impl Responder, Problem> {
+    let (Json(wanted), clock) = (body, app.clock);
+    let created = once.run(move |tx| {
+        let slug = match &wanted.slug {
+            Some(slug) => slug.clone(),
+            None => products::free_slug(tx, &wanted.facts.name)?,
+        };
+        let state = wanted.state(tx, slug)?;
+        rules::may_create_product(tx.roles(), &state)?;
+        let similar = products::similar::list(&mut tx.conn(), &state, None, ALIKE, 5)?;
+        let created = products::create(tx, Uuid::now_v7(), &state)?;
+        let (version, path) = (created.row.version, path_of(created.row.id));
+        let similar = Some(similar.into_iter().map(Into::into).collect());
+        Ok(Single::created(Product { similar, ..Product::new(created, clock.now()) }, version, path))
+    });
+    created.await
 }
 
 /// Read a product
@@ -89,7 +89,8 @@ async fn get_product(app: Data<App>, key: Path<Key>, request: HttpRequest) -> Re
     let Path(key) = key;
     let asked = key.clone();
     let product = app.db.read(move |conn| products::get(conn, &key)).await.map_err(Problem::from)?;
-    Ok(moved(&asked, "products", &product.row.state.slug).unwrap_or_else(|| answer(&app, product).respond_to(&request)))
+    Ok(moved(&asked, "products", &product.row.state.slug)
+        .unwrap_or_else(|| answer(app.clock, product).respond_to(&request)))
 }
 
 /// Change a product
@@ -130,7 +131,7 @@ async fn update_product(
             Ok::<_, Problem>(products::update(tx, &current, &state, &Note::default())?)
         })
         .await?;
-    Ok(answer(&app, changed))
+    Ok(answer(app.clock, changed))
 }
 
 /// What a patch is merged into: first day and reason of a phase do not carry over to another phase.
@@ -208,9 +209,9 @@ pub struct ProductPath {
     id: String,
 }
 
-pub(crate) fn answer(app: &App, product: products::Product) -> Single<Product> {
+pub(crate) fn answer(clock: Clock, product: products::Product) -> Single<Product> {
     let (version, path) = (product.row.version, path_of(product.row.id));
-    Single::ok(Product::new(product, app.clock.now()), version).with_link(&path, "self")
+    Single::ok(Product::new(product, clock.now()), version).with_link(&path, "self")
 }
 
 fn path_of(id: Uuid) -> String {

@@ -131,7 +131,7 @@ async fn put_product_publiccode(
             change(tx, &inner.product_rules, &current, &reading).map_err(|problem| reading.origins.relocate(problem))
         })
         .await?;
-    Ok(answer(&app, changed))
+    Ok(answer(app.clock, changed))
 }
 
 fn change(

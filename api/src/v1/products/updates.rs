@@ -15,7 +15,8 @@ use super::ProductPath;
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
-use crate::http::{Collection, Cursor, IfMatch, Json, Paging, Path, Query, Single};
+use crate::http::idempotency::IdempotencyKeyHeader;
+use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Path, Query, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
 use crate::v1::organisations::wire::OrganisationReference;
@@ -119,34 +120,31 @@ async fn list_product_updates(app: Data<App>, key: Path<Key>, query: Query<Pagin
 /// For those who may change the product.
 #[utoipa::path(
     post, path = "/products/{id}/updates", tag = "products",
-    params(ProductPath),
+    params(ProductPath, IdempotencyKeyHeader),
     request_body(content = CreateProductUpdate, description = "The update to post."),
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses((status = 201, body = ProductUpdate, description = "The update, as posted.")),
 )]
 async fn create_product_update(
-    app: Data<App>,
-    caller: Caller,
+    once: Once,
     key: Path<Key>,
     body: Json<CreateProductUpdate>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Json(CreateProductUpdate { posted_on, body })) = (key, body);
-    let created = app
-        .db
-        .write(caller.actor()?, move |tx| {
-            let product = products::get(&mut tx.conn(), &key)?;
-            rules::may_curate_product(tx.roles(), &product.row.state)?;
-            let new = updates::NewProductUpdate {
-                product_id: product.row.id,
-                posted_on,
-                body: body.clone(),
-                organisation_id: tx.organisation_id(),
-            };
-            Ok::<_, Problem>(updates::create(tx, Uuid::now_v7(), &new)?)
-        })
-        .await?;
-    let (version, path) = (created.version, path_of(&created));
-    Ok(Single::created(ProductUpdate::from(created), version, path))
+    let created = once.run(move |tx| {
+        let product = products::get(&mut tx.conn(), &key)?;
+        rules::may_curate_product(tx.roles(), &product.row.state)?;
+        let new = updates::NewProductUpdate {
+            product_id: product.row.id,
+            posted_on,
+            body: body.clone(),
+            organisation_id: tx.organisation_id(),
+        };
+        let created = updates::create(tx, Uuid::now_v7(), &new)?;
+        let (version, path) = (created.version, path_of(&created));
+        Ok(Single::created(ProductUpdate::from(created), version, path))
+    });
+    created.await
 }
 
 /// Read a status update

@@ -13,9 +13,10 @@ use validator::Validate;
 use super::wire::{CreateProduct, Product};
 use super::{ProductPath, answer};
 use crate::app::App;
-use crate::auth::{Caller, rules};
+use crate::auth::rules;
 use crate::http::etag::{IfNoneMatchHeader, OptionalIfMatch, OptionalIfMatchHeader};
-use crate::http::{Collection, Cursor, Json, Paging, Path, Query, Single};
+use crate::http::idempotency::IdempotencyKeyHeader;
+use crate::http::{Collection, Cursor, Json, Once, Paging, Path, Query, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
 use crate::v1::organisations::wire::OrganisationReference;
@@ -212,7 +213,7 @@ async fn compare_product_versions(
 /// Makes a new version with the content of an earlier one; nothing is lost. The present slug stays.
 #[utoipa::path(
     post, path = "/products/{id}/revert", tag = "products",
-    params(ProductPath, OptionalIfMatchHeader),
+    params(ProductPath, OptionalIfMatchHeader, IdempotencyKeyHeader),
     request_body(content = RevertProduct, description = "Which version to return to, and why."),
     security(("oauth2" = ["products:write"]), ("bearer" = [])),
     responses(
@@ -222,35 +223,32 @@ async fn compare_product_versions(
 )]
 async fn revert_product(
     app: Data<App>,
-    caller: Caller,
+    once: Once,
     key: Path<Key>,
     if_match: OptionalIfMatch,
     body: Json<RevertProduct>,
 ) -> Result<impl Responder, Problem> {
-    let (Path(key), Json(RevertProduct { version, reason })) = (key, body);
-    let reverted = app
-        .db
-        .write(caller.actor()?, move |tx| {
-            let current = products::lock(tx, &key)?;
-            rules::may_curate_product(tx.roles(), &current.row.state)?;
-            if_match.check(current.row.version)?;
-            let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
-                db::Error::NotFound => {
-                    let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
-                    db::Error::Conflict(vec![fault])
-                }
-                other => other,
-            })?;
-            let mut state = ProductState { slug: current.row.state.slug.clone(), ..earlier.state.0 };
-            if state.phase < current.row.state.phase {
-                state.phase_reason = Some(reason.clone());
+    let (Path(key), Json(RevertProduct { version, reason }), clock) = (key, body, app.clock);
+    let reverted = once.run(move |tx| {
+        let current = products::lock(tx, &key)?;
+        rules::may_curate_product(tx.roles(), &current.row.state)?;
+        if_match.check(current.row.version)?;
+        let earlier = versions::find(&mut tx.conn(), current.row.id, version).map_err(|error| match error {
+            db::Error::NotFound => {
+                let fault = db::Fault::new("/version", "unknown_version", "This product has no such version.");
+                db::Error::Conflict(vec![fault])
             }
-            rules::may_update_product(tx.roles(), &current.row.state, &state)?;
-            let note = Note { reason: Some(reason.clone()), reverts_to: Some(version) };
-            Ok::<_, Problem>(products::update(tx, &current, &state, &note)?)
-        })
-        .await?;
-    Ok(answer(&app, reverted))
+            other => other,
+        })?;
+        let mut state = ProductState { slug: current.row.state.slug.clone(), ..earlier.state.0 };
+        if state.phase < current.row.state.phase {
+            state.phase_reason = Some(reason.clone());
+        }
+        rules::may_update_product(tx.roles(), &current.row.state, &state)?;
+        let note = Note { reason: Some(reason.clone()), reverts_to: Some(version) };
+        Ok(answer(clock, products::update(tx, &current, &state, &note)?))
+    });
+    reverted.await
 }
 
 /// Which version.
