@@ -5,6 +5,8 @@
 //! make databases in: `make cargo-test`, or `deploy/local/with-postgres.sh cargo test -p tests NAME` for some of them.
 
 #[cfg(test)]
+mod audit_events;
+#[cfg(test)]
 mod authorisation;
 #[cfg(test)]
 mod concurrency;

@@ -5,6 +5,7 @@ use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Uuid};
 
 define_sql_function! { fn set_config(name: Text, value: Text, is_local: Bool) -> Text; }
 define_sql_function! { fn seconds_ago(seconds: Integer) -> Timestamptz; }
+define_sql_function! { fn settled_position() -> BigInt; }
 define_sql_function! { fn try_lock(name: Text) -> Bool; }
 define_sql_function! { fn lower(text: Text) -> Text; }
 define_sql_function! { fn fold(text: Text) -> Text; }

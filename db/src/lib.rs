@@ -9,6 +9,7 @@
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "generated"))]
 mod schema;
 
+pub mod audit;
 pub mod clients;
 pub mod enrolments;
 pub mod error;

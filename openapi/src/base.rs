@@ -41,6 +41,7 @@ pub(crate) fn document() -> Value {
         ],
         "security": [{ "oauth2": [] }, { "bearer": [] }],
         "tags": [
+            { "name": "audit", "description": "Who did what to which object." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
             { "name": "organisations", "description": "Public bodies, utilities, suppliers and communities." },
             { "name": "products", "description": "What organisations use, build or plan to build." },

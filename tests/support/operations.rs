@@ -33,12 +33,20 @@ pub struct Target {
     pub update: Uuid,
     /// A client of the council.
     pub client: Uuid,
+    /// An entry of the audit trail that concerns the council.
+    pub audit_event: i64,
 }
 
 impl Target {
     /// Things that are not there.
     pub fn missing() -> Self {
-        Self { organisation: Uuid::now_v7(), product: Uuid::now_v7(), update: Uuid::now_v7(), client: Uuid::now_v7() }
+        Self {
+            organisation: Uuid::now_v7(),
+            product: Uuid::now_v7(),
+            update: Uuid::now_v7(),
+            client: Uuid::now_v7(),
+            audit_event: i64::from(i32::MAX),
+        }
     }
 }
 
@@ -62,6 +70,11 @@ impl World {
                 _ => self.council.id(),
             };
             return Target { organisation, ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/audit-events") {
+            server.member(&self.council, Role::Viewer);
+            let audit_event = server.database().number("select max(id) from audit_events");
+            return Target { audit_event, ..Target::missing() };
         }
         if operation.path.starts_with("/v1/clients") {
             let client = admin.post("/v1/clients", service_client("Register")).expect(201);
@@ -88,11 +101,12 @@ impl World {
 /// The path of an operation on something, with the parameters that it cannot do without.
 pub fn path_of(operation: &Operation, target: &Target) -> String {
     let id = match operation.path.split('/').nth(2).unwrap_or_default() {
-        "organisations" => target.organisation,
-        "clients" => target.client,
-        _ => target.product,
+        "organisations" => target.organisation.to_string(),
+        "clients" => target.client.to_string(),
+        "audit-events" => target.audit_event.to_string(),
+        _ => target.product.to_string(),
     };
-    let path = operation.path.replace("{id}", &id.to_string());
+    let path = operation.path.replace("{id}", &id);
     let path =
         path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);

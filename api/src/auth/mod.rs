@@ -23,6 +23,7 @@ use crate::problem::Problem;
 
 /// Every scope, with what it lets its holder do.
 pub const SCOPES: &[(&str, &str)] = &[
+    ("audit:read", "Read the audit trail of the organisations that the person administers."),
     ("clients:read", "Read the clients of the organisations for which the person contributes."),
     ("clients:write", "Register, change and remove clients, as far as the person's roles allow."),
     ("organisations:read", "Read organisations, with what members of theirs see."),

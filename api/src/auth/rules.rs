@@ -149,3 +149,17 @@ pub fn may_grant_scopes(held: &BTreeSet<String>, given: &[String]) -> Verdict {
         "A client's scopes are no wider than those of the token with which they are given.",
     )
 }
+
+/// The trail is read by those who answer for an organisation, or for the platform.
+pub fn may_read_audit(roles: &Roles) -> Verdict {
+    only_if(
+        roles.administers() || roles.with(Role::Admin).next().is_some(),
+        "Only an administrator, of an organisation or of the platform, reads the audit trail.",
+    )
+}
+
+/// What concerns others is not there.
+pub fn may_see_audit_event(roles: &Roles, organisation_id: Option<Uuid>) -> Verdict {
+    let concerned = organisation_id.is_some_and(|id| roles.has(id, Role::Admin));
+    if roles.administers() || concerned { Ok(()) } else { Err(Problem::not_found()) }
+}

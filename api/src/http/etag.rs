@@ -263,7 +263,7 @@ pub fn digest(body: &[u8]) -> String {
 }
 
 /// A Rust field name as on the wire.
-pub(super) fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |mut name, word| {

@@ -49,6 +49,13 @@ impl FromPath for Uuid {
     }
 }
 
+impl FromPath for i64 {
+    fn from_segments(segments: &[String]) -> Option<Self> {
+        let [id] = segments else { return None };
+        id.parse().ok()
+    }
+}
+
 impl<T: FromStr> FromPath for (Uuid, T) {
     fn from_segments(segments: &[String]) -> Option<Self> {
         let [id, second] = segments else { return None };

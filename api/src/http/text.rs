@@ -65,6 +65,22 @@ text! {
     OrganisationKey, 1 to 80, SLUG, "london-borough-of-hackney"
 }
 text! {
+    /// Sort of object in the audit trail.
+    ObjectType, 1 to 60, "^[a-z][a-z0-9_]*$", "products"
+}
+text! {
+    /// `operationId`.
+    OperationId, 1 to 60, "^[a-z][a-z0-9_]*$", "update_product"
+}
+text! {
+    /// Id of an OAuth client.
+    ClientIdentifier, 1 to 255, r"^[^\u0000-\u001f\u007f]+$", "loti-token"
+}
+text! {
+    /// Id of a request.
+    RequestIdentifier, 1 to 128, r"^[^\u0000-\u001f\u007f]+$", "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"
+}
+text! {
     /// Scope of an access token.
     Scope, 1 to 60, "^[a-z]+(-[a-z]+)*(:[a-z]+)?$", "products:read"
 }

@@ -1,5 +1,6 @@
 //! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
 
+pub mod audit_events;
 pub mod clients;
 pub mod organisations;
 pub mod products;
@@ -9,5 +10,5 @@ use crate::routes::Routes;
 /// Every operation.
 #[must_use]
 pub fn routes() -> Routes {
-    organisations::routes().merge(products::routes()).merge(clients::routes())
+    organisations::routes().merge(products::routes()).merge(clients::routes()).merge(audit_events::routes())
 }
