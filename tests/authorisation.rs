@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::contract::{operation, operations};
-use crate::support::operations::{World, call, path_of};
+use crate::support::operations::{Target, World, call, path_of};
 use crate::support::{Server, council, product};
 
 /// Columns: nobody; viewer, contributor, steward and admin of the council that owns the product; contributors of
@@ -207,6 +207,9 @@ fn a_token_is_what_it_should_be_or_nothing() {
     let claims = encode(&forged().claim("scope", "everything").claims);
     tampered[1] = &claims;
 
+    let own_key = server.tokens.keys().unwrap().held().jwks()["keys"][0].clone();
+    let nobody = uuid::Uuid::now_v7().to_string();
+    let client_of_nobody = forged().claim("sub", nobody.clone()).claim("client_id", nobody).token();
     let bad = [
         ("expired", forged().claim("exp", now - 31).claim("iat", now - 600).token()),
         ("not yet", forged().claim("nbf", now + 60).token()),
@@ -220,6 +223,15 @@ fn a_token_is_what_it_should_be_or_nothing() {
         ("no expiry", forged().without("exp").token()),
         ("no audience", forged().without("aud").token()),
         ("no subject", forged().without("sub").token()),
+        ("no issuer", forged().without("iss").token()),
+        ("no beginning", forged().without("nbf").token()),
+        ("no time of issue", forged().without("iat").token()),
+        ("no id", forged().without("jti").token()),
+        ("no client", forged().without("client_id").token()),
+        ("no scope", forged().without("scope").token()),
+        ("no key id", forged().header("kid", Value::Null).token()),
+        ("a key of its own", forged().header("kid", "own").header("jwk", own_key).token()),
+        ("a client that is not there", client_of_nobody),
         ("subject is no person", forged().claim("sub", "root").token()),
         ("other key", with_other_key),
         ("no signature", unsigned),
@@ -233,15 +245,36 @@ fn a_token_is_what_it_should_be_or_nothing() {
     let other_scheme = [("basic", "Basic YTpi".to_owned()), ("no scheme", genuine.clone())];
     for (what, value) in bad.into_iter().chain(other_scheme) {
         // Refused also where nobody needs a token: whoever sends one wants to be somebody.
-        for path in ["/v1/products", "/v1/organisations"] {
-            let answer = server.with_authorization(&value).get(path).send();
-            assert_eq!(answer.status, 401, "{what}: {}", answer.json);
+        let client = server.with_authorization(&value);
+        for operation in operations() {
+            let answer = call(&client, operation, &path_of(operation, &Target::missing())).send();
+            assert_eq!(answer.status, 401, "{}, {what}: {}", operation.id, answer.json);
             let challenge = answer.header("www-authenticate");
             assert_eq!(challenge, Some("Bearer realm=\"loti\", error=\"invalid_token\""), "{what}");
         }
     }
     let without = server.anonymous().post("/v1/products", product("Any")).expect(401);
     assert_eq!(without.header("www-authenticate"), Some("Bearer realm=\"loti\""), "no token is no wrong token");
+}
+
+#[test]
+fn who_left_or_was_taken_back_can_do_nothing_any_more() {
+    let server = Server::start();
+    let world = World::new(&server);
+    let leaver = world.member(&server, Role::Admin);
+    let client = server.as_(&leaver);
+    client.get("/v1/clients").expect(200);
+    let (user, council) = (leaver.id, world.council.id());
+    server.database().write(move |tx| people::remove_membership(tx, user, council)).unwrap();
+    for operation in operations().iter().filter(|operation| !operation.is_public() && operation.method != "GET") {
+        let path = path_of(operation, &world.target(&server, operation));
+        let answer = call(&client, operation, &path).send();
+        assert!(matches!(answer.status, 403 | 404), "{}: {} {}", operation.id, answer.status, answer.json);
+    }
+    let erased = server.admin();
+    server.database().execute(&format!("update users set erased_at = now() where id = '{}'", erased.id));
+    server.as_(&erased).post("/v1/products", product("Bins")).expect(401);
+    server.as_(&erased).get("/v1/products").expect(401);
 }
 
 #[test]
