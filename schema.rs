@@ -386,6 +386,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// How often somebody did something that is expensive or sensitive, in windows of time.
+    quotas (action, subject, window_start) {
+        /// What: see db/src/quotas.rs for its limit and the length of its window.
+        action -> Text,
+        /// Who: an id, or for an address a digest under a key that is not in the database.
+        subject -> Text,
+        /// When the window began.
+        window_start -> Timestamptz,
+        /// How often in it.
+        taken -> Int4,
+    }
+}
+
+diesel::table! {
     /// Access tokens that were taken back before their time (RFC 7009).
     revoked_tokens (id) {
         /// jti of the token.
@@ -509,6 +523,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     product_versions,
     products,
     publiccode_categories,
+    quotas,
     revoked_tokens,
     signing_keys,
     slugs,

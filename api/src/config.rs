@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// One environment variable.
 pub struct Variable {
     /// Name.
@@ -44,7 +46,13 @@ variables! {
     "LOTI_RATE_LIMIT_ANONYMOUS" = "600",
         "Requests a minute from one address without a token; 1 to 1000000.";
     "LOTI_RATE_LIMIT_TOKEN" = "6000",
-        "Requests a minute from one person or client with a token; 1 to 1000000.";
+        "Requests a minute from one person with a token; 1 to 1000000.";
+    "LOTI_RATE_LIMIT_CLIENT" = "6000",
+        "Requests a minute from one OAuth client; 1 to 1000000.";
+    "LOTI_RATE_LIMIT_ADDRESS" = "60000",
+        "Requests a minute from one address, whoever sends them with tokens; 1 to 1000000.";
+    "LOTI_TRUSTED_PROXIES" = "",
+        "Networks in CIDR form, separated by commas, of the proxies whose X-Forwarded-For is believed. By default none: the address of a caller is that of the connection.";
     "LOTI_READ_CONNECTIONS" = "4",
         "Database connections for reads; 1 to 200.";
     "LOTI_WRITE_CONNECTIONS" = "8",
@@ -84,6 +92,12 @@ pub struct Config {
     pub rate_limit_anonymous: u32,
     /// `LOTI_RATE_LIMIT_TOKEN`, requests a minute.
     pub rate_limit_token: u32,
+    /// `LOTI_RATE_LIMIT_CLIENT`, requests a minute.
+    pub rate_limit_client: u32,
+    /// `LOTI_RATE_LIMIT_ADDRESS`, requests a minute.
+    pub rate_limit_address: u32,
+    /// `LOTI_TRUSTED_PROXIES`
+    pub trusted_proxies: Vec<IpNet>,
     /// `LOTI_BODY_TIMEOUT_MS`
     pub body_timeout: Duration,
     /// `LOTI_SHUTDOWN_SECONDS`
@@ -152,6 +166,9 @@ impl Config {
             cors_origins: reader.origins("LOTI_CORS_ORIGINS"),
             rate_limit_anonymous: reader.number("LOTI_RATE_LIMIT_ANONYMOUS", 1, 1_000_000),
             rate_limit_token: reader.number("LOTI_RATE_LIMIT_TOKEN", 1, 1_000_000),
+            rate_limit_client: reader.number("LOTI_RATE_LIMIT_CLIENT", 1, 1_000_000),
+            rate_limit_address: reader.number("LOTI_RATE_LIMIT_ADDRESS", 1, 1_000_000),
+            trusted_proxies: reader.networks("LOTI_TRUSTED_PROXIES"),
             body_timeout: reader.milliseconds("LOTI_BODY_TIMEOUT_MS", 10, 600_000),
             shutdown_seconds: reader.number("LOTI_SHUTDOWN_SECONDS", 0, 600),
             workers: reader.number("LOTI_WORKERS", 0, 256),
@@ -251,6 +268,20 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             }
         }
         origins
+    }
+
+    fn networks(&mut self, name: &str) -> Vec<IpNet> {
+        let value = self.get(name).unwrap_or_default();
+        let mut networks = Vec::new();
+        for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            match text.parse() {
+                Ok(network) => networks.push(network),
+                Err(_) => {
+                    self.faults.push(format!("{name} must list networks such as 10.0.0.0/8, and {text:?} is none."));
+                }
+            }
+        }
+        networks
     }
 
     fn log_format(&mut self) -> LogFormat {

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use actix_web::web::{Data, Payload, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard, web};
+use db::quotas::ENROLMENTS_OF_ADDRESS;
 use db::{Actor, enrolments};
 use serde::Deserialize;
 use url::form_urlencoded;
@@ -14,7 +15,9 @@ use url::form_urlencoded;
 use crate::app::App;
 use crate::auth::token::{Grant, LIFETIME_SECONDS};
 use crate::auth::{SCOPES, secret};
+use crate::http::address;
 use crate::http::json::read_bytes;
+use crate::middleware::limits::{pseudonym, shared};
 use crate::problem::{Fault, Problem};
 
 /// Hours for which a link works.
@@ -67,6 +70,8 @@ async fn enrol(app: Data<App>, request: HttpRequest, payload: Payload) -> Result
     let form: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
     let field = |name: &str| form.get(name).map(|value| value.trim().to_owned()).unwrap_or_default();
     let (token, name, email) = (field("token"), field("name"), field("email"));
+    let from = pseudonym(&app, address::of(&request, &app));
+    shared(&app, ENROLMENTS_OF_ADDRESS, from).await?;
     check(&name, &email)?;
     let hash = secret::hash(&token);
     let enrolled = app.db.write(Actor::operator("enrol"), move |tx| enrolments::accept(tx, &hash, &email, &name));

@@ -21,6 +21,7 @@ pub mod page;
 pub mod people;
 pub mod pool;
 pub mod products;
+pub mod quotas;
 pub mod reference;
 pub mod search;
 pub mod signing_keys;

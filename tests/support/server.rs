@@ -224,7 +224,10 @@ fn usual(name: &str) -> Option<&'static str> {
         "LOTI_LISTEN" => Some("127.0.0.1:0"),
         "LOTI_PUBLIC_URL" => Some(PUBLIC_URL),
         "LOTI_CORS_ORIGINS" => Some(TRUSTED_ORIGIN),
-        "LOTI_RATE_LIMIT_ANONYMOUS" | "LOTI_RATE_LIMIT_TOKEN" => Some("1000000"),
+        "LOTI_RATE_LIMIT_ANONYMOUS"
+        | "LOTI_RATE_LIMIT_TOKEN"
+        | "LOTI_RATE_LIMIT_CLIENT"
+        | "LOTI_RATE_LIMIT_ADDRESS" => Some("1000000"),
         "LOTI_WORKERS" => Some("2"),
         "LOTI_DATABASE_WAIT_MS" | "LOTI_STATEMENT_TIMEOUT_MS" => Some("20000"),
         _ => None,

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -30,14 +31,22 @@ pub enum SealError {
 }
 
 /// Seals and opens.
-pub struct Seal(RandomizedNonceKey);
+pub struct Seal {
+    key: RandomizedNonceKey,
+    pseudonyms: hmac::Key,
+}
 
 impl Seal {
     /// With a key in base64, found under `name`.
     pub fn from_base64(text: &str, name: &str) -> Result<Self, SealError> {
         let malformed = || SealError::Malformed(name.to_owned());
         let key = STANDARD.decode(text.trim()).map_err(|_| malformed())?;
-        RandomizedNonceKey::new(&AES_256_GCM, &key).map(Self).map_err(|_| malformed())
+        // Another use, another key: derived, so that one secret is enough.
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), b"pseudonyms");
+        Ok(Self {
+            key: RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| malformed())?,
+            pseudonyms: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()),
+        })
     }
 
     /// With the key in a file that only its owner may read.
@@ -67,7 +76,7 @@ impl Seal {
     #[must_use]
     pub fn seal(&self, plain: &[u8], context: &str) -> Vec<u8> {
         let mut sealed = plain.to_vec();
-        match self.0.seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut sealed) {
+        match self.key.seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut sealed) {
             Ok(nonce) => [nonce.as_ref().as_slice(), &sealed].concat(),
             // Only beyond 64 GiB, or without randomness. What cannot be opened is better than what is not sealed.
             Err(_) => Vec::new(),
@@ -80,9 +89,22 @@ impl Seal {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut plain = ciphertext.to_vec();
-        let length = self.0.open_in_place(nonce, Aad::from(context.as_bytes()), &mut plain).ok()?.len();
+        let length = self.key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut plain).ok()?.len();
         plain.truncate(length);
         Some(plain)
+    }
+}
+
+impl Seal {
+    /// A name for something that is not to be known by it, always the same: HMAC-SHA-256, half of it.
+    #[must_use]
+    pub fn pseudonym(&self, text: &str) -> String {
+        use std::fmt::Write;
+        let tag = hmac::sign(&self.pseudonyms, text.as_bytes());
+        tag.as_ref().iter().take(16).fold(String::new(), |mut name, byte| {
+            let _ = write!(name, "{byte:02x}");
+            name
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Extractors and responders: how requests become values and values become answers, the same way in every resource.
 
+pub mod address;
 pub mod etag;
 pub mod idempotency;
 pub mod json;

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Data};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use db::Actor;
 use db::clients::{self, Client, SecretRow};
+use db::quotas::{REFUSALS_OF_ADDRESS, TOKENS_OF_CLIENT};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::Refusal;
 use crate::app::App;
 use crate::auth::secret;
+use crate::http::address;
 use crate::http::json::read_bytes;
+use crate::middleware::limits::{pseudonym, shared};
 
 /// Bytes that the body of a request may have.
 const MAX_FORM: usize = 16 * 1024;
@@ -67,7 +70,25 @@ struct Credentials {
 }
 
 /// The client that calls, and which of its secrets it used. Whether it is not known or its secret is wrong is not told.
-pub(super) async fn authenticate(app: &App, request: &HttpRequest, form: &Form) -> Result<(Client, i16), Refusal> {
+///
+/// Wrong secrets are counted by address and tokens by client, over all replicas together: guessing gets nobody far.
+pub(super) async fn authenticate(
+    app: &Data<App>,
+    request: &HttpRequest,
+    form: &Form,
+) -> Result<(Client, i16), Refusal> {
+    let known = recognise(app, request, form).await;
+    match &known {
+        Ok((client, _)) => shared(app, TOKENS_OF_CLIENT, client.row.id.to_string()).await?,
+        Err(Refusal::InvalidClient) => {
+            shared(app, REFUSALS_OF_ADDRESS, pseudonym(app, address::of(request, app))).await?;
+        }
+        Err(_) => {}
+    }
+    known
+}
+
+async fn recognise(app: &App, request: &HttpRequest, form: &Form) -> Result<(Client, i16), Refusal> {
     let Credentials { client_id, client_secret } = credentials(request, form)?;
     let id: Uuid = client_id.parse().map_err(|_| Refusal::InvalidClient)?;
     let found = app.db.read_as(Actor::operator("oauth"), move |conn, _| clients::live(conn, id)).await;
