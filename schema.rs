@@ -159,6 +159,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Links that make who opens them a member of an organisation.
+    invitations (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was sent.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Into which organisation; it goes with that.
+        organisation_id -> Uuid,
+        /// Address that was invited. Personal data.
+        email -> Text,
+        /// Role that it gives.
+        role -> Text,
+        /// SHA-256 of the secret in the link.
+        token_hash -> Bytea,
+        /// Who invited; emptied when that person goes.
+        invited_by -> Nullable<Uuid>,
+        /// Until when the link works.
+        expires_at -> Timestamptz,
+        /// When it was used.
+        accepted_at -> Nullable<Timestamptz>,
+        /// Who used it; emptied when that person goes.
+        accepted_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     /// The Local Government Services List: what a service code of a product may be.
     lgsl_services (code) {
         /// Number of the service.
@@ -495,6 +525,7 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> organisations (organisation_id));
 diesel::joinable!(clients -> users (created_by));
 diesel::joinable!(comments -> products (product_id));
+diesel::joinable!(invitations -> organisations (organisation_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(organisation_identifiers -> organisations (organisation_id));
@@ -513,6 +544,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     commit_order,
     enrolments,
     idempotency_keys,
+    invitations,
     lgsl_services,
     memberships,
     organisation_identifiers,

@@ -21,6 +21,8 @@ mod import;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod memberships;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod oauth;

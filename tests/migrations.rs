@@ -110,6 +110,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
     table! {
         "clients_kind_check" is ClientKind,
         "clients_role_check" is Role,
+        "invitations_role_check" is Role,
         "memberships_role_check" is Role,
         "organisations_kind_check" is OrganisationKind,
         "platform_roles_role_check" is PlatformRole,

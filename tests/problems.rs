@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use db::Role;
 use serde_json::json;
 
 use crate::support::contract::{Operation, operations};
@@ -48,6 +49,9 @@ fn those_of_the_request() {
         call(&server.as_(&server.person(&[], &[]).with_scopes(&[])), operation, &path).expect(403);
     }
     for operation in with(404) {
+        if operation.id == "accept_invitation" {
+            server.database().execute("delete from invitations");
+        }
         call(&admin, operation, &path_of(operation, &Target::missing())).expect(404);
         call(&admin, operation, &path_of(operation, &Target::missing()).replacen('0', "%00", 1)).expect(404);
     }
@@ -122,7 +126,19 @@ fn those_of_what_is_stored() {
             ));
         }
         let path = path_of(operation, &target);
-        if operation.id == "create_client_secret" {
+        if matches!(operation.id.as_str(), "update_membership" | "delete_membership") {
+            // Of the last administrator, who is not one of the platform's.
+            let admin = server.member(&world.council, Role::Admin);
+            server
+                .database()
+                .execute(&format!("update memberships set role = 'viewer' where user_id <> '{}'", admin.id));
+            let own = server.as_(&admin).get("/v1/me").expect(200);
+            let path = operation.path.replace("{id}", own["memberships"][0]["id"].as_str().unwrap());
+            let refused = call(&server.as_(&admin), operation, &path).expect(409);
+            assert_eq!(refused.faults(), ["# last_admin"], "{}", operation.id);
+            continue;
+        }
+        if operation.id == "create_client_secret" || operation.id == "create_invitation" {
             call(&admin, operation, &path).expect(201);
         }
         if operation.id == "update_client" {
@@ -139,7 +155,7 @@ fn those_of_what_is_stored() {
             match operation.id.as_str() {
                 "revert_product" => body["version"] = 99.into(),
                 "create_client" => body["organisation"] = "elsewhere".into(),
-                "create_client_secret" => {}
+                "create_client_secret" | "create_invitation" => {}
                 "update_client" => body["role"] = "contributor".into(),
                 // A step back needs a reason, for which the file has no place.
                 "put_product_publiccode" => body = PUBLICCODE.replace("beta", "concept").into(),
@@ -198,7 +214,9 @@ fn a_fault_of_ours() {
         .collect();
     server.database().execute(
         "alter table organisations rename to away_1; alter table products rename to away_2;
-         alter table clients rename to away_3",
+         alter table clients rename to away_3;
+         alter table users rename to away_4; alter table audit_events rename to away_5;
+         alter table invitations rename to away_6; alter table memberships rename to away_7",
     );
     for (operation, path) in paths {
         let failed = call(&admin, operation, &path).expect(500);

@@ -140,6 +140,11 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         }
         "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
         "products_step_back_has_reason" => conflict("/phaseReason", "required", "Say why: the phase moves backwards."),
+        "invitations_one_open" => conflict(
+            "/email",
+            "invited_already",
+            "This address has an open invitation to the organisation; take that back to send another.",
+        ),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

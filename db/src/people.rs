@@ -1,5 +1,6 @@
 //! People, their memberships and roles, and who is looking.
 
+use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use crate::functions::lower;
 use crate::organisations::OrganisationKind;
 use crate::schema::{memberships, organisations, platform_roles, revoked_tokens, users};
-use crate::tx::{Actor, Principal, Tx};
+use crate::tx::{Actor, Conn, Principal, Tx};
 use crate::vocabulary::vocabulary;
 use crate::{Error, Result};
 
@@ -218,6 +219,46 @@ fn add(tx: &mut Tx<'_>, id: Uuid, email: &str, display_name: &str) -> Result<Uui
         .execute(tx.pg)?;
     tx.audit("users", id, None, Some(&PersonState {}))?;
     Ok(id)
+}
+
+/// What a person says of themselves.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Person {
+    pub id: Uuid,
+    pub version: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub email: String,
+    pub display_name: String,
+}
+
+/// A person, with their roles over the platform.
+pub fn find(conn: &mut Conn<'_>, id: Uuid) -> Result<(Person, Vec<PlatformRole>)> {
+    let person = users::table.find(id).select(Person::as_select()).first(conn.pg)?;
+    let platform = platform_roles::table
+        .filter(platform_roles::user_id.eq(id))
+        .order(platform_roles::role)
+        .select(platform_roles::role)
+        .load(conn.pg)?;
+    Ok((person, platform))
+}
+
+/// The person with their row locked for the rest of the transaction.
+pub fn lock(tx: &mut Tx<'_>, id: Uuid) -> Result<Person> {
+    Ok(users::table.find(id).select(Person::as_select()).for_update().first(tx.pg)?)
+}
+
+/// Gives a locked person another name.
+pub fn rename(tx: &mut Tx<'_>, current: &Person, display_name: &str) -> Result<()> {
+    if current.display_name == display_name {
+        return Ok(());
+    }
+    diesel::update(users::table.find(current.id)).set(users::display_name.eq(display_name)).execute(tx.pg)?;
+    // That there was a change, not which: the trail holds no names.
+    let state = |version: i32| serde_json::json!({ "version": version });
+    tx.audit("users", current.id, Some(&state(current.version)), Some(&state(current.version + 1)))
 }
 
 /// Gives a person a role in an organisation, in place of the one they had there.

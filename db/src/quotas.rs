@@ -25,9 +25,14 @@ pub const TOKENS_OF_CLIENT: Action = Action { name: "tokens_of_client", limit: 6
 pub const REFUSALS_OF_ADDRESS: Action = Action { name: "refusals_of_address", limit: 60, window: 300 };
 /// Attempts to enrol from one address.
 pub const ENROLMENTS_OF_ADDRESS: Action = Action { name: "enrolments_of_address", limit: 20, window: 300 };
+/// Invitations by one person or client.
+pub const INVITATIONS_OF_PRINCIPAL: Action = Action { name: "invitations_of_principal", limit: 500, window: 86_400 };
+/// Attempts of one person to accept an invitation.
+pub const ACCEPTANCES_OF_PRINCIPAL: Action = Action { name: "acceptances_of_principal", limit: 60, window: 3600 };
 
 /// Every action that is bounded.
-pub const ACTIONS: &[Action] = &[TOKENS_OF_CLIENT, REFUSALS_OF_ADDRESS, ENROLMENTS_OF_ADDRESS];
+pub const ACTIONS: &[Action] =
+    &[TOKENS_OF_CLIENT, REFUSALS_OF_ADDRESS, ENROLMENTS_OF_ADDRESS, INVITATIONS_OF_PRINCIPAL, ACCEPTANCES_OF_PRINCIPAL];
 
 #[derive(QueryableByName)]
 struct Counted {

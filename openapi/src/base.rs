@@ -43,6 +43,8 @@ pub(crate) fn document() -> Value {
         "tags": [
             { "name": "audit", "description": "Who did what to which object." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
+            { "name": "me", "description": "Who the caller is, as the service knows them." },
+            { "name": "memberships", "description": "Who belongs to which organisation, and how people come in." },
             { "name": "organisations", "description": "Public bodies, utilities, suppliers and communities." },
             { "name": "products", "description": "What organisations use, build or plan to build." },
         ],

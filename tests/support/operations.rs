@@ -35,6 +35,10 @@ pub struct Target {
     pub client: Uuid,
     /// An entry of the audit trail that concerns the council.
     pub audit_event: i64,
+    /// A viewer's membership of the council.
+    pub membership: Uuid,
+    /// An open invitation to the council, with [`INVITATION`] as its secret.
+    pub invitation: Uuid,
 }
 
 impl Target {
@@ -46,6 +50,8 @@ impl Target {
             update: Uuid::now_v7(),
             client: Uuid::now_v7(),
             audit_event: i64::from(i32::MAX),
+            membership: Uuid::now_v7(),
+            invitation: Uuid::now_v7(),
         }
     }
 }
@@ -76,6 +82,21 @@ impl World {
             let audit_event = server.database().number("select max(id) from audit_events");
             return Target { audit_event, ..Target::missing() };
         }
+        if operation.path.starts_with("/v1/memberships") {
+            let member = server.member(&self.council, Role::Viewer);
+            let id = format!("select id::text as value from memberships where user_id = '{}'", member.id);
+            return Target { membership: server.database().texts(&id)[0].parse().unwrap(), ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/invitations") {
+            let invitation = Uuid::now_v7();
+            server.database().execute(&format!(
+                "delete from invitations;
+                 insert into invitations (id, organisation_id, email, role, token_hash, expires_at)
+                 values ('{invitation}', '{}', 'invited@example.org', 'viewer', sha256('{INVITATION}'), now() + interval '1 day')",
+                self.council.id()
+            ));
+            return Target { invitation, ..Target::missing() };
+        }
         if operation.path.starts_with("/v1/clients") {
             let client = admin.post("/v1/clients", service_client("Register")).expect(201);
             return Target { client: client.id(), ..Target::missing() };
@@ -103,6 +124,8 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     let id = match operation.path.split('/').nth(2).unwrap_or_default() {
         "organisations" => target.organisation.to_string(),
         "clients" => target.client.to_string(),
+        "memberships" => target.membership.to_string(),
+        "invitations" => target.invitation.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
@@ -136,12 +159,24 @@ pub fn body_of(operation: &Operation) -> Value {
         "revert_product" => json!({ "version": 1, "reason": "It was better." }),
         "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
         "put_product_publiccode" => PUBLICCODE.into(),
+        "create_invitation" => {
+            json!({ "organisation": "ealing-council", "email": "new@example.org", "role": "viewer" })
+        }
+        "accept_invitation" => json!({ "token": INVITATION }),
+        "update_membership" => json!({ "role": "contributor" }),
+        "update_me" => json!({ "displayName": "Another name" }),
         "create_client" => service_client("Nightly sync"),
         "update_client" => json!({ "name": "Another name" }),
         "create_client_secret" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
 }
+
+/// Writes for which a person needs no role.
+pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "update_me"];
+
+/// The secret of an invitation.
+pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";
 
 /// A client of the council.
 fn service_client(name: &str) -> Value {

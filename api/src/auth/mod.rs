@@ -26,10 +26,15 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("audit:read", "Read the audit trail of the organisations that the person administers."),
     ("clients:read", "Read the clients of the organisations for which the person contributes."),
     ("clients:write", "Register, change and remove clients, as far as the person's roles allow."),
+    ("invitations:read", "Read the invitations into the organisations that the person administers."),
+    ("invitations:write", "Invite people into organisations, as far as the person's roles allow."),
+    ("memberships:read", "Read who belongs to the person's organisations."),
+    ("memberships:write", "Give roles in organisations and take them away, as far as the person's roles allow."),
     ("organisations:read", "Read organisations, with what members of theirs see."),
     ("organisations:write", "Add, change and remove organisations, as far as the person's roles allow."),
     ("products:read", "Read products."),
     ("products:write", "Add, change and remove products and their updates, as far as the person's roles allow."),
+    ("profile", "Read and change what is known of the caller, and accept invitations."),
 ];
 
 /// A token that was checked in full. There is no other way to be somebody.

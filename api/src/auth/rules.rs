@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use db::clients::{ClientKind, ClientState};
+use db::memberships::Membership;
 use db::organisations::OrganisationState;
 use db::products::ProductState;
 use db::{Role, Roles};
@@ -162,4 +163,24 @@ pub fn may_read_audit(roles: &Roles) -> Verdict {
 pub fn may_see_audit_event(roles: &Roles, organisation_id: Option<Uuid>) -> Verdict {
     let concerned = organisation_id.is_some_and(|id| roles.has(id, Role::Admin));
     if roles.administers() || concerned { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Members of an organisation see each other; everybody sees where they belong themselves.
+pub fn may_see_membership(roles: &Roles, own: Option<Uuid>, membership: &Membership) -> Verdict {
+    let allowed =
+        roles.administers() || roles.has(membership.organisation_id, Role::Viewer) || own == Some(membership.user_id);
+    if allowed { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Administrators of an organisation decide who belongs to it, and as what.
+pub fn may_give_roles(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || roles.has(organisation_id, Role::Admin),
+        "Only an administrator of the organisation, or of the platform, decides who belongs to it.",
+    )
+}
+
+/// Invitations hold addresses, so they are there for those who decide about them only.
+pub fn may_see_invitation(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    if roles.administers() || roles.has(organisation_id, Role::Admin) { Ok(()) } else { Err(Problem::not_found()) }
 }

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-const MERGE_PATCH_OF: &str = "x-merge-patch-of";
+/// Marks a merge patch, with the name of what it changes.
+pub const MERGE_PATCH_OF: &str = "x-merge-patch-of";
 
 /// Completes every schema that `paths` lead to; parts that were flattened into others are dropped.
 #[must_use]

@@ -91,6 +91,12 @@ macro_rules! merge_patch {
             fn name() -> std::borrow::Cow<'static, str> {
                 std::borrow::Cow::Borrowed(stringify!($name))
             }
+
+            // Its fields are those of the target, which no operation may name otherwise.
+            fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
+                schemas.push((stringify!($target).to_owned(), <$target as utoipa::PartialSchema>::schema()));
+                <$target as utoipa::ToSchema>::schemas(schemas);
+            }
         }
     };
 }

@@ -2,6 +2,9 @@
 
 pub mod audit_events;
 pub mod clients;
+pub mod invitations;
+pub mod me;
+pub mod memberships;
 pub mod organisations;
 pub mod products;
 
@@ -10,5 +13,11 @@ use crate::routes::Routes;
 /// Every operation.
 #[must_use]
 pub fn routes() -> Routes {
-    organisations::routes().merge(products::routes()).merge(clients::routes()).merge(audit_events::routes())
+    organisations::routes()
+        .merge(products::routes())
+        .merge(clients::routes())
+        .merge(audit_events::routes())
+        .merge(memberships::routes())
+        .merge(invitations::routes())
+        .merge(me::routes())
 }
