@@ -180,7 +180,8 @@ fn who_follows_it_misses_nothing_and_sees_nothing_twice() {
     let mut unique = followed.clone();
     unique.dedup();
     assert_eq!(followed, unique, "something came twice");
-    assert_eq!(followed.len() as i64, server.database().number("select count(*) from audit_events"));
+    let recorded = server.database().number("select count(*) from audit_events");
+    assert_eq!(followed.len(), usize::try_from(recorded).unwrap());
 }
 
 #[test]

@@ -149,11 +149,11 @@ pub struct ListAuditEvents {
     object_type: Vec<String>,
     /// Object.
     #[serde(default)]
-    #[param(max_items = 50, required = false, example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    #[param(max_items = 50, required = false, example = json!(["0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"]))]
     object_id: Vec<Uuid>,
     /// Person who did it.
     #[serde(default)]
-    #[param(max_items = 50, required = false, example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    #[param(max_items = 50, required = false, example = json!(["0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"]))]
     actor_id: Vec<Uuid>,
     /// OAuth client that carried the request.
     #[serde(default)]

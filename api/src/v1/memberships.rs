@@ -108,7 +108,7 @@ pub struct ListMemberships {
     organisation: Vec<String>,
     /// Person.
     #[serde(default)]
-    #[param(max_items = 50, required = false, example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    #[param(max_items = 50, required = false, example = json!(["0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"]))]
     person: Vec<Uuid>,
     /// Role.
     #[serde(default)]
