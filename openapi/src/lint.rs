@@ -75,20 +75,17 @@ impl Lint<'_> {
         }
     }
 
-    /// Those that follow from the operation's shape, and 409 where it says so: no more and no fewer.
+    /// Those that follow from the operation's shape, and 404 and 409 where it says so: no more and no fewer.
     fn problems(&mut self, at: &str, path: &str, operation: &Value) {
         let resolved = |parameter: &Value| self.resolved(parameter).clone();
         let mut whole = operation.clone();
         whole["parameters"] = operation["parameters"].as_array().into_iter().flatten().map(resolved).collect();
-        let implied: BTreeSet<String> =
+        let mut implied: BTreeSet<String> =
             implied_problems(path, &whole).iter().map(|kind| kind.status.to_string()).collect();
-        let documented: BTreeSet<String> = operation["responses"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(status, _)| status.clone())
-            .filter(|status| status.as_str() >= "400" && status != "409")
-            .collect();
+        let responses = operation["responses"].as_object().into_iter().flatten().map(|(status, _)| status.clone());
+        let documented: BTreeSet<String> = responses.filter(|status| status.as_str() >= "400").collect();
+        // What a body names that is not there, or that contradicts the catalogue, only the operation can say.
+        implied.extend(["404", "409"].into_iter().filter_map(|status| documented.get(status).cloned()));
         self.must(implied == documented, || format!("{at} documents {documented:?} and can answer {implied:?}"));
     }
 
