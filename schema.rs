@@ -159,6 +159,58 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who somebody is at an identity provider, and so here. An organisation's provider speaks for its own people only, so another's says nothing of them.
+    identities (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// The person; it goes with them.
+        user_id -> Uuid,
+        /// The organisation whose provider says so.
+        organisation_id -> Uuid,
+        /// iss of their tokens.
+        issuer -> Text,
+        /// tid of their tokens, for Entra ID; else empty.
+        tenant -> Text,
+        /// oid of their tokens for Entra ID, else sub. Personal data.
+        subject -> Text,
+        /// Address in their tokens, whether or not the provider may speak for its domain. Personal data.
+        email -> Nullable<Text>,
+        /// When they first came.
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// OpenID Connect providers by which an organisation's people sign in. Several organisations may name one: who shares a tenant is told apart by the domain of the address.
+    identity_providers (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was registered.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Whose people sign in by it; it goes with the organisation.
+        organisation_id -> Uuid,
+        /// What the organisation calls it.
+        name -> Text,
+        /// openid_connect, where sub says who somebody is, or entra_id, where tid and oid do.
+        kind -> Text,
+        /// iss of its tokens, character by character.
+        issuer -> Text,
+        /// aud of its tokens that are meant for us.
+        audience -> Text,
+        /// Algorithms (RFC 7518) in which it signs; others are refused, whatever a token says.
+        algorithms -> Array<Nullable<Text>>,
+        /// Which value of which claim gives which role: [{claim, value, role}].
+        role_map -> Jsonb,
+        /// Whether roles over the platform count for people who sign in by it; only the platform's administrators say so.
+        platform_roles -> Bool,
+    }
+}
+
+diesel::table! {
     /// Links that make who opens them a member of an organisation.
     invitations (id) {
         /// UUIDv7.
@@ -217,6 +269,8 @@ diesel::table! {
         version -> Int4,
         /// When it last changed.
         updated_at -> Timestamptz,
+        /// Whether the role comes from the role map of an identity provider, which then also changes it; false once somebody gave it by hand.
+        mapped -> Bool,
     }
 }
 
@@ -510,8 +564,8 @@ diesel::table! {
         created_at -> Timestamptz,
         /// When the row last changed.
         updated_at -> Timestamptz,
-        /// Address that the person's identity provider asserts. Personal data.
-        email -> Text,
+        /// Address of the person, as asserted by a provider that may speak for its domain, or by an operator; null when nobody did, and once they were erased. Personal data.
+        email -> Nullable<Text>,
         /// Name as the person chose to show it. Personal data.
         display_name -> Text,
         /// When the person was erased: what they wrote stays, who they were is gone.
@@ -525,6 +579,9 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> organisations (organisation_id));
 diesel::joinable!(clients -> users (created_by));
 diesel::joinable!(comments -> products (product_id));
+diesel::joinable!(identities -> organisations (organisation_id));
+diesel::joinable!(identities -> users (user_id));
+diesel::joinable!(identity_providers -> organisations (organisation_id));
 diesel::joinable!(invitations -> organisations (organisation_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
@@ -544,6 +601,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     commit_order,
     enrolments,
     idempotency_keys,
+    identities,
+    identity_providers,
     invitations,
     lgsl_services,
     memberships,

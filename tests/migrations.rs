@@ -4,6 +4,7 @@ use std::thread;
 
 use db::PlatformRole;
 use db::clients::ClientKind;
+use db::identity_providers::IdentityProviderKind;
 use db::organisations::OrganisationKind;
 use db::people::Role;
 use db::products::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, ProductKind};
@@ -110,6 +111,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
     table! {
         "clients_kind_check" is ClientKind,
         "clients_role_check" is Role,
+        "identity_providers_kind_check" is IdentityProviderKind,
         "invitations_role_check" is Role,
         "memberships_role_check" is Role,
         "organisations_kind_check" is OrganisationKind,

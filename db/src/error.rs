@@ -145,6 +145,14 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             "invited_already",
             "This address has an open invitation to the organisation; take that back to send another.",
         ),
+        "identity_providers_once" => conflict(
+            "/issuer",
+            "registered_already",
+            "The organisation has registered this issuer with this audience already; change that one.",
+        ),
+        "identity_providers_issuer_single_tenant" => {
+            invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
+        }
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

@@ -7,6 +7,9 @@ define_sql_function! { fn set_config(name: Text, value: Text, is_local: Bool) ->
 define_sql_function! { fn seconds_ago(seconds: Integer) -> Timestamptz; }
 define_sql_function! { fn settled_position() -> BigInt; }
 define_sql_function! { fn try_lock(name: Text) -> Bool; }
+define_sql_function! { fn wait_for_lock(name: Text) -> Bool; }
+define_sql_function! { fn lends_platform_roles(provider: Uuid) -> Nullable<Bool>; }
+define_sql_function! { fn speaks_for(organisation: Uuid, address: Nullable<Text>) -> Bool; }
 define_sql_function! { fn lower(text: Text) -> Text; }
 define_sql_function! { fn fold(text: Text) -> Text; }
 define_sql_function! { fn free_slug(kind: Text, wanted: Text) -> Text; }

@@ -15,6 +15,8 @@ pub mod enrolments;
 pub mod error;
 mod functions;
 pub mod idempotency;
+pub mod identities;
+pub mod identity_providers;
 pub mod invitations;
 pub mod memberships;
 pub mod migrate;

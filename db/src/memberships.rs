@@ -27,7 +27,7 @@ pub struct Membership {
     pub organisation: Json<Reference>,
     pub user_id: Uuid,
     pub name: String,
-    pub email: String,
+    pub email: Option<String>,
 }
 
 /// Which memberships a list has.

@@ -10,7 +10,7 @@ use crate::organisations::OrganisationKind;
 use crate::schema::{memberships, organisations, platform_roles, revoked_tokens, users};
 use crate::tx::{Actor, Conn, Principal, Tx};
 use crate::vocabulary::vocabulary;
-use crate::{Error, Result};
+use crate::{Error, Result, identity_providers};
 
 vocabulary! {
     /// A person's role in an organisation; each may do what those before it may.
@@ -130,7 +130,7 @@ pub(crate) fn roles(pg: &mut PgConnection, actor: &Actor) -> Result<Roles> {
     }
     match actor.principal {
         Principal::Operator => Ok(Roles { operator: true, ..Roles::default() }),
-        Principal::Person(id) => roles_of_person(pg, id, actor.organisation_id),
+        Principal::Person(id) => roles_of_person(pg, id, actor),
         Principal::Client(id) => {
             let membership = crate::clients::membership(pg, id)?;
             Ok(Roles { memberships: vec![membership], ..Roles::default() })
@@ -143,20 +143,25 @@ fn refuse_revoked(pg: &mut PgConnection, token_id: Uuid) -> Result<()> {
     if revoked { Err(Error::Unauthenticated("The access token was revoked; fetch a new one.")) } else { Ok(()) }
 }
 
-fn roles_of_person(pg: &mut PgConnection, user_id: Uuid, organisation_id: Option<Uuid>) -> Result<Roles> {
+fn roles_of_person(pg: &mut PgConnection, user_id: Uuid, actor: &Actor) -> Result<Roles> {
     let erased = users::table.find(user_id).filter(users::erased_at.is_not_null());
     if diesel::select(exists(erased)).get_result(pg)? {
         return Err(Error::Unauthenticated("The person was erased."));
     }
-    let platform =
+    let mut platform: Vec<PlatformRole> =
         platform_roles::table.filter(platform_roles::user_id.eq(user_id)).select(platform_roles::role).load(pg)?;
+    if let Some(provider_id) = actor.provider_id
+        && !identity_providers::lends_platform_roles(pg, provider_id)?
+    {
+        platform.clear();
+    }
     let mut memberships: Vec<Membership> = memberships::table
         .inner_join(organisations::table)
         .filter(memberships::user_id.eq(user_id))
         .select((memberships::organisation_id, memberships::role, organisations::kind))
         .order(memberships::organisation_id)
         .load(pg)?;
-    if let Some(only) = organisation_id {
+    if let Some(only) = actor.organisation_id {
         memberships.retain(|m| m.organisation_id == only);
     }
     Ok(Roles { operator: false, platform, memberships })
@@ -169,9 +174,13 @@ struct PersonState {}
 
 /// The person with an address, added when there is none.
 pub fn find_or_add(tx: &mut Tx<'_>, new_id: Uuid, email: &str, display_name: &str) -> Result<Uuid> {
-    let found: Option<Uuid> =
-        users::table.filter(lower(users::email).eq(lower(email))).select(users::id).first(tx.pg).optional()?;
-    found.map_or_else(|| add(tx, new_id, email, display_name), Ok)
+    holder_of(tx, email)?.map_or_else(|| add(tx, new_id, Some(email), display_name), Ok)
+}
+
+/// Who has an address.
+pub(crate) fn holder_of(tx: &mut Tx<'_>, email: &str) -> Result<Option<Uuid>> {
+    let holder = users::table.filter(lower(users::email.assume_not_null()).eq(lower(email)));
+    Ok(holder.select(users::id).first(tx.pg).optional()?)
 }
 
 /// [`find_or_add`], with the platform roles given, no fewer and no more.
@@ -211,9 +220,11 @@ struct PlatformRoles {
 struct MembershipState {
     organisation_id: Uuid,
     role: Option<Role>,
+    mapped: bool,
 }
 
-fn add(tx: &mut Tx<'_>, id: Uuid, email: &str, display_name: &str) -> Result<Uuid> {
+/// Adds a person, with an address if one is known.
+pub(crate) fn add(tx: &mut Tx<'_>, id: Uuid, email: Option<&str>, display_name: &str) -> Result<Uuid> {
     diesel::insert_into(users::table)
         .values((users::id.eq(id), users::email.eq(email), users::display_name.eq(display_name)))
         .execute(tx.pg)?;
@@ -230,7 +241,7 @@ pub struct Person {
     pub version: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    pub email: String,
+    pub email: Option<String>,
     pub display_name: String,
 }
 
@@ -256,15 +267,38 @@ pub fn rename(tx: &mut Tx<'_>, current: &Person, display_name: &str) -> Result<(
         return Ok(());
     }
     diesel::update(users::table.find(current.id)).set(users::display_name.eq(display_name)).execute(tx.pg)?;
-    // That there was a change, not which: the trail holds no names.
+    audit_person(tx, current)
+}
+
+/// That there was a change, not which: the trail holds no names.
+fn audit_person(tx: &mut Tx<'_>, current: &Person) -> Result<()> {
     let state = |version: i32| serde_json::json!({ "version": version });
     tx.audit("users", current.id, Some(&state(current.version)), Some(&state(current.version + 1)))
 }
 
-/// Gives a person a role in an organisation, in place of the one they had there.
+/// Gives a person another address, unless somebody else has it.
+pub(crate) fn readdress(tx: &mut Tx<'_>, id: Uuid, email: &str) -> Result<()> {
+    if holder_of(tx, email)?.is_some_and(|holder| holder != id) {
+        return Ok(());
+    }
+    let current = lock(tx, id)?;
+    diesel::update(users::table.find(id)).set(users::email.eq(email)).execute(tx.pg)?;
+    audit_person(tx, &current)
+}
+
+/// Gives a person a role in an organisation by hand, in place of the one they had there.
 pub fn set_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid, role: Role) -> Result<()> {
+    put_membership(tx, user_id, organisation_id, role, false)
+}
+
+/// Gives a person the role that the role map of an identity provider says, for as long as nobody gives another by hand.
+pub(crate) fn map_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid, role: Role) -> Result<()> {
+    put_membership(tx, user_id, organisation_id, role, true)
+}
+
+fn put_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid, role: Role, mapped: bool) -> Result<()> {
     let held = membership(tx, user_id, organisation_id)?;
-    if held == Some(role) {
+    if held == Some((role, mapped)) {
         return Ok(());
     }
     diesel::insert_into(memberships::table)
@@ -273,12 +307,13 @@ pub fn set_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid, rol
             memberships::user_id.eq(user_id),
             memberships::organisation_id.eq(organisation_id),
             memberships::role.eq(role),
+            memberships::mapped.eq(mapped),
         ))
         .on_conflict((memberships::user_id, memberships::organisation_id))
         .do_update()
-        .set(memberships::role.eq(role))
+        .set((memberships::role.eq(role), memberships::mapped.eq(mapped)))
         .execute(tx.pg)?;
-    audit_membership(tx, user_id, organisation_id, held, Some(role))
+    audit_membership(tx, user_id, organisation_id, held, Some((role, mapped)))
 }
 
 /// Takes a person's role in an organisation away.
@@ -288,8 +323,9 @@ pub fn remove_membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid) 
     audit_membership(tx, user_id, organisation_id, Some(held), None)
 }
 
-fn membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid) -> Result<Option<Role>> {
-    let held = memberships::table.find((user_id, organisation_id)).select(memberships::role).for_update();
+fn membership(tx: &mut Tx<'_>, user_id: Uuid, organisation_id: Uuid) -> Result<Option<(Role, bool)>> {
+    let held = memberships::table.find((user_id, organisation_id));
+    let held = held.select((memberships::role, memberships::mapped)).for_update();
     Ok(held.first(tx.pg).optional()?)
 }
 
@@ -297,9 +333,13 @@ fn audit_membership(
     tx: &mut Tx<'_>,
     user_id: Uuid,
     organisation_id: Uuid,
-    before: Option<Role>,
-    after: Option<Role>,
+    before: Option<(Role, bool)>,
+    after: Option<(Role, bool)>,
 ) -> Result<()> {
-    let state = |role: Option<Role>| MembershipState { organisation_id, role };
+    let state = |held: Option<(Role, bool)>| MembershipState {
+        organisation_id,
+        role: held.map(|(role, _)| role),
+        mapped: held.is_some_and(|(_, mapped)| mapped),
+    };
     tx.audit_in(organisation_id, "memberships", user_id, Some(&state(before)), Some(&state(after)))
 }

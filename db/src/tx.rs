@@ -73,6 +73,8 @@ pub struct Actor {
     pub organisation_id: Option<Uuid>,
     /// `jti` of the token, which may have been revoked meanwhile.
     pub token_id: Option<Uuid>,
+    /// The identity provider by which a person came in, which may have been removed meanwhile.
+    pub provider_id: Option<Uuid>,
     /// `X-Request-Id`, or the name of the command.
     pub request_id: String,
     /// operationId.
@@ -88,6 +90,7 @@ impl Actor {
             client_id: None,
             organisation_id: None,
             token_id: None,
+            provider_id: None,
             request_id: command.to_owned(),
             operation: command.replace([' ', '-'], "_"),
         }

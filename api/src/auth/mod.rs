@@ -46,8 +46,10 @@ pub struct Verified {
     pub client_id: String,
     /// `org`: the organisation the token was issued for, if for one.
     pub organisation_id: Option<Uuid>,
-    /// `jti`
+    /// `jti` of a token of ours.
     pub token_id: Option<Uuid>,
+    /// The identity provider by which a person came in, unless by a token of ours.
+    pub provider_id: Option<Uuid>,
     /// `scope`
     pub scopes: BTreeSet<String>,
 }

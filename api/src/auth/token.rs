@@ -251,6 +251,7 @@ impl From<&Claims> for Verified {
             client_id: claims.client_id.clone(),
             organisation_id: claims.org,
             token_id: Some(claims.jti),
+            provider_id: None,
             scopes: claims.scope.split_ascii_whitespace().map(Into::into).collect(),
         }
     }
@@ -265,6 +266,7 @@ impl Verified {
             client_id: Some(self.client_id.clone()),
             organisation_id: self.organisation_id,
             token_id: self.token_id,
+            provider_id: self.provider_id,
             request_id: request_id.to_owned(),
             operation: operation.to_owned(),
         }

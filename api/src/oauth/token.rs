@@ -69,6 +69,7 @@ fn actor(client: &Client, operation: &str, request: &HttpRequest) -> Actor {
         client_id: Some(id.to_string()),
         organisation_id: Some(client.row.organisation_id),
         token_id: None,
+        provider_id: None,
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         operation: operation.to_owned(),
     }

@@ -46,7 +46,7 @@ pub struct Me {
         example = "Sam Steward"
     )]
     pub display_name: String,
-    /// E-mail address of a person; null for a program.
+    /// E-mail address of a person, once a provider that may speak for its domain asserted it; null for a program.
     #[schema(
         min_length = 3,
         max_length = 254,
@@ -199,7 +199,7 @@ fn describe_person(conn: &mut Conn<'_>, id: Uuid, only: Option<Uuid>, scopes: Ve
         version: person.version,
         kind: CallerKind::Person,
         display_name: person.display_name,
-        email: Some(person.email),
+        email: person.email,
         platform_roles,
         memberships: held.map(own).collect(),
         scopes,

@@ -62,7 +62,8 @@ pub struct Member {
     /// Their name, as they chose to show it.
     #[schema(min_length = 1, max_length = 120, pattern = r"^[^\u0000-\u001f\u007f]+$", example = "Sam Steward")]
     pub name: String,
-    /// Their e-mail address; only administrators of the organisation and they themselves see it, null for others.
+    /// Their e-mail address, if one is known; only administrators of the organisation and they themselves see it, null
+    /// for others.
     #[schema(
         min_length = 3,
         max_length = 254,
@@ -284,7 +285,7 @@ impl Membership {
             created_at,
             updated_at,
             organisation: organisation.0.into(),
-            person: Member { id: user_id, name, email: sees_address.then_some(email) },
+            person: Member { id: user_id, name, email: email.filter(|_| sees_address) },
             role,
         }
     }
