@@ -11,12 +11,14 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App as ActixApp, HttpServer};
 use db::Db;
 
+use crate::auth::federation::Federation;
 use crate::auth::keys::Keys;
 use crate::auth::seal::Seal;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, EncryptionKey};
 use crate::contract::body::Body;
+use crate::fetch::Fetch;
 use crate::http::idempotency::Queues;
 use crate::middleware::{
     headers::headers,
@@ -35,6 +37,8 @@ pub struct App {
     pub db: Db,
     /// Issues and checks access tokens.
     pub tokens: Arc<Tokens>,
+    /// Fetches what others name.
+    pub fetch: Arc<Fetch>,
     /// Seals what is secret in the database; none without an encryption key.
     pub seal: Option<Arc<Seal>>,
     /// What time it is.
@@ -54,12 +58,16 @@ impl App {
         let seal = seal(&config)?.map(Arc::new);
         let db = Db::new(&config.database);
         let keys = seal.as_ref().map(|seal| Keys::new(Arc::clone(seal), db.clone()));
+        let fetch = Arc::new(Fetch::new(&config.fetch_private_networks)?);
+        let federation = Federation::new(db.clone(), Arc::clone(&fetch), clock);
+        let tokens = Tokens::new(keys, db.clone(), &config.public_url, clock).with_federation(federation);
         let routes = v1::routes();
         let contract = routes.contract();
         Ok(Self {
             limits: Limits::new(&config),
             clock,
-            tokens: Arc::new(Tokens::new(keys, db.clone(), &config.public_url, clock)),
+            tokens: Arc::new(tokens),
+            fetch,
             seal,
             db,
             queues: Queues::default(),

@@ -53,6 +53,8 @@ variables! {
         "Requests a minute from one address, whoever sends them with tokens; 1 to 1000000.";
     "LOTI_TRUSTED_PROXIES" = "",
         "Networks in CIDR form, separated by commas, of the proxies whose X-Forwarded-For is believed. By default none: the address of a caller is that of the connection.";
+    "LOTI_FETCH_PRIVATE_NETWORKS" = "",
+        "Networks in CIDR form, separated by commas, from which the keys of identity providers are fetched although they are private; only from these also over plain http. By default none.";
     "LOTI_READ_CONNECTIONS" = "4",
         "Database connections for reads; 1 to 200.";
     "LOTI_WRITE_CONNECTIONS" = "8",
@@ -98,6 +100,8 @@ pub struct Config {
     pub rate_limit_address: u32,
     /// `LOTI_TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
+    /// `LOTI_FETCH_PRIVATE_NETWORKS`
+    pub fetch_private_networks: Vec<IpNet>,
     /// `LOTI_BODY_TIMEOUT_MS`
     pub body_timeout: Duration,
     /// `LOTI_SHUTDOWN_SECONDS`
@@ -169,6 +173,7 @@ impl Config {
             rate_limit_client: reader.number("LOTI_RATE_LIMIT_CLIENT", 1, 1_000_000),
             rate_limit_address: reader.number("LOTI_RATE_LIMIT_ADDRESS", 1, 1_000_000),
             trusted_proxies: reader.networks("LOTI_TRUSTED_PROXIES"),
+            fetch_private_networks: reader.networks("LOTI_FETCH_PRIVATE_NETWORKS"),
             body_timeout: reader.milliseconds("LOTI_BODY_TIMEOUT_MS", 10, 600_000),
             shutdown_seconds: reader.number("LOTI_SHUTDOWN_SECONDS", 0, 600),
             workers: reader.number("LOTI_WORKERS", 0, 256),

@@ -14,6 +14,7 @@ pub mod config;
 pub mod contract;
 pub mod docs;
 pub mod enrol;
+pub mod fetch;
 pub mod health;
 pub mod http;
 pub mod import;

@@ -26,6 +26,30 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// Algorithm of a signature, as RFC 7518 and RFC 8037 name it.
+    SignatureAlgorithm, "RS256" {
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = "RS256",
+        /// RSASSA-PKCS1-v1_5 with SHA-384.
+        Rs384 = "RS384",
+        /// RSASSA-PKCS1-v1_5 with SHA-512.
+        Rs512 = "RS512",
+        /// RSASSA-PSS with SHA-256.
+        Ps256 = "PS256",
+        /// RSASSA-PSS with SHA-384.
+        Ps384 = "PS384",
+        /// RSASSA-PSS with SHA-512.
+        Ps512 = "PS512",
+        /// ECDSA on P-256 with SHA-256.
+        Es256 = "ES256",
+        /// ECDSA on P-384 with SHA-384.
+        Es384 = "ES384",
+        /// EdDSA on Ed25519.
+        Eddsa = "EdDSA",
+    }
+}
+
 /// How many an organisation may have: each token that names their issuer is tried with each of them.
 pub const MOST_OF_ORGANISATION: i64 = 10;
 

@@ -1,9 +1,11 @@
 //! Who calls, and what they may do.
 //!
-//! [`token`] turns a bearer token into a [`Verified`]; the [`Rule`] of an operation, read from its documentation,
+//! [`token`] turns a bearer token into a [`Verified`], with [`federation`] for those of an organisation's own provider; the [`Rule`] of an operation, read from its documentation,
 //! decides whether that may call it; [`rules`] decides about rows, by roles read in the transaction of the write.
 
+pub mod federation;
 pub mod keys;
+pub mod provider_keys;
 pub mod rules;
 pub mod seal;
 pub mod secret;
@@ -26,6 +28,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("audit:read", "Read the audit trail of the organisations that the person administers."),
     ("clients:read", "Read the clients of the organisations for which the person contributes."),
     ("clients:write", "Register, change and remove clients, as far as the person's roles allow."),
+    ("identity-providers:read", "Read the identity providers of the organisations that the person administers."),
+    ("identity-providers:write", "Register, change and remove identity providers, as far as the person's roles allow."),
     ("invitations:read", "Read the invitations into the organisations that the person administers."),
     ("invitations:write", "Invite people into organisations, as far as the person's roles allow."),
     ("memberships:read", "Read who belongs to the person's organisations."),

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use db::clients::{ClientKind, ClientState};
+use db::identity_providers::IdentityProviderState;
 use db::memberships::Membership;
 use db::organisations::OrganisationState;
 use db::products::ProductState;
@@ -177,6 +178,40 @@ pub fn may_give_roles(roles: &Roles, organisation_id: Uuid) -> Verdict {
     only_if(
         roles.administers() || roles.has(organisation_id, Role::Admin),
         "Only an administrator of the organisation, or of the platform, decides who belongs to it.",
+    )
+}
+
+/// Whoever says by which providers people sign in, decides who they are: administrators of the organisation.
+pub fn may_keep_identity_providers(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || roles.has(organisation_id, Role::Admin),
+        "Only an administrator of the organisation, or of the platform, keeps its identity providers.",
+    )
+}
+
+/// For others there is none.
+pub fn may_see_identity_provider(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    if roles.administers() || roles.has(organisation_id, Role::Admin) { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// An organisation's provider could name anybody as one of its people; roles over the platform count for them only
+/// where the platform trusts it that far, and just that provider.
+pub fn may_lend_platform_roles(
+    roles: &Roles,
+    before: Option<&IdentityProviderState>,
+    after: &IdentityProviderState,
+) -> Verdict {
+    let lends = |state: &IdentityProviderState| state.platform_roles;
+    let same_provider = |before: &IdentityProviderState| {
+        let IdentityProviderState { name: _, kind, issuer, audience, algorithms, role_map: _, platform_roles } = before;
+        (kind, issuer, audience, algorithms, platform_roles)
+            == (&after.kind, &after.issuer, &after.audience, &after.algorithms, &after.platform_roles)
+    };
+    let concerned = lends(after) || before.is_some_and(lends);
+    only_if(
+        !concerned || roles.administers() || before.is_some_and(same_provider),
+        "Only an administrator of the platform sets platformRoles, or changes issuer, audience, kind or algorithms of a \
+         provider that has it.",
     )
 }
 

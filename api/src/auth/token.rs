@@ -9,12 +9,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use db::{Actor, Db, Principal};
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::federation::{Federation, Unverified};
 use super::keys::{Keys, SigningKey};
 use super::{Identity, Verified};
 use crate::clock::Clock;
@@ -25,6 +27,8 @@ pub const LEEWAY_SECONDS: i64 = 30;
 /// Seconds that an access token lives.
 pub const LIFETIME_SECONDS: i64 = 600;
 const TYPE: &str = "at+jwt";
+/// Characters of a token at most: a provider may list many groups.
+const LONGEST: usize = 16 * 1024;
 const INVALID: &str = "The access token is not valid here.";
 
 /// How long a token that was checked is remembered.
@@ -74,6 +78,7 @@ pub struct Grant {
 /// Issues and checks tokens of one issuer.
 pub struct Tokens {
     keys: Option<Keys>,
+    federation: Option<Federation>,
     db: Db,
     issuer: String,
     audience: String,
@@ -92,7 +97,13 @@ impl Tokens {
     #[must_use]
     pub fn new(keys: Option<Keys>, db: Db, public_url: &str, clock: Clock) -> Self {
         let (issuer, audience) = (public_url.to_owned(), format!("{public_url}/v1"));
-        Self { keys, db, issuer, audience, clock, remembered: Mutex::default() }
+        Self { keys, federation: None, db, issuer, audience, clock, remembered: Mutex::default() }
+    }
+
+    /// Those of organisations' identity providers are accepted as well.
+    #[must_use]
+    pub fn with_federation(self, federation: Federation) -> Self {
+        Self { federation: Some(federation), ..self }
     }
 
     /// The keys, if it has any.
@@ -131,7 +142,9 @@ impl Tokens {
     }
 
     /// What an `Authorization` header amounts to.
-    pub async fn identify(&self, authorization: Option<&str>) -> Identity {
+    ///
+    /// `request_id` is for the audit trail: the first token of somebody makes them known.
+    pub async fn identify(&self, authorization: Option<&str>, request_id: &str) -> Identity {
         let Some(value) = authorization else { return Identity::Anonymous };
         let token = match value.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
@@ -141,7 +154,7 @@ impl Tokens {
         if let Some(verified) = self.recall(&digest) {
             return Identity::Verified(verified);
         }
-        match self.verify(token).await {
+        match self.verify(token, request_id).await {
             Ok((verified, expires_at)) => {
                 self.remember(digest, verified.clone(), expires_at);
                 Identity::Verified(verified)
@@ -160,14 +173,27 @@ impl Tokens {
         Ok(claims)
     }
 
-    async fn verify(&self, token: &str) -> Result<(Verified, i64), Identity> {
-        let claims = self.read(token).await?;
-        let verified = Verified::from(&claims);
+    async fn verify(&self, token: &str, request_id: &str) -> Result<(Verified, i64), Identity> {
+        let (verified, expires_at) = self.check_by_issuer(token, request_id).await?;
         // Who was taken back is nobody for reads too, within the time that a token is remembered.
         match self.db.read_as(verified.actor("", ""), |_, _| Ok(())).await {
-            Ok(()) => Ok((verified, claims.exp)),
+            Ok(()) => Ok((verified, expires_at)),
             Err(db::Error::Unauthenticated(reason)) => Err(Identity::Rejected(reason)),
             Err(error) => Err(Identity::Failed(error.into())),
+        }
+    }
+
+    /// By our keys when it says that it is ours, else by those of the provider that it names: and by no others.
+    async fn check_by_issuer(&self, token: &str, request_id: &str) -> Result<(Verified, i64), Identity> {
+        if token.len() > LONGEST {
+            return Err(Identity::Rejected(INVALID));
+        }
+        let unverified: Unverified = insecure_decode_claims(token).map_err(|_| Identity::Rejected(INVALID))?;
+        match &self.federation {
+            Some(federation) if unverified.iss != self.issuer => {
+                federation.verify(token, &unverified, request_id).await
+            }
+            _ => self.read(token).await.map(|claims| (Verified::from(&claims), claims.exp)),
         }
     }
 
@@ -231,9 +257,6 @@ impl Tokens {
 
 /// The key that a token of ours names in its header; what else the header says is what we would have written.
 fn kid_of(token: &str) -> Result<String, &'static str> {
-    if token.len() > 8192 {
-        return Err(INVALID);
-    }
     let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
     let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
     if typ.trim_start_matches("application/") != TYPE || header.crit.is_some() || header.alg != Algorithm::ES256 {

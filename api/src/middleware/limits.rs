@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::auth::Identity;
 use crate::config::Config;
 use crate::http::address;
+use crate::middleware::log::RequestId;
 use crate::problem::{Problem, TOO_MANY_REQUESTS};
 
 /// Buckets of addresses that are remembered one by one; beyond, neighbours share one.
@@ -160,7 +161,10 @@ pub async fn limits<B: MessageBody + 'static>(
     let identity = match request.headers().get(header::AUTHORIZATION) {
         // There a client shows who it is in a way of OAuth's own.
         Some(_) if request.path().starts_with("/oauth/") => Identity::Anonymous,
-        sent => app.tokens.identify(sent.map(|value| value.to_str().unwrap_or_default())).await,
+        sent => {
+            let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+            app.tokens.identify(sent.map(|value| value.to_str().unwrap_or_default()), &id).await
+        }
     };
     let standing = app.limits.take(&identity, address::of(request.request(), &app));
     request.extensions_mut().insert(identity);

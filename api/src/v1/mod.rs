@@ -2,6 +2,7 @@
 
 pub mod audit_events;
 pub mod clients;
+pub mod identity_providers;
 pub mod invitations;
 pub mod me;
 pub mod memberships;
@@ -16,6 +17,7 @@ pub fn routes() -> Routes {
     organisations::routes()
         .merge(products::routes())
         .merge(clients::routes())
+        .merge(identity_providers::routes())
         .merge(audit_events::routes())
         .merge(memberships::routes())
         .merge(invitations::routes())

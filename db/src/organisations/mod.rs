@@ -5,7 +5,7 @@
 pub mod list;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::{exists, sql};
+use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -257,6 +257,12 @@ pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     }
 }
 
+/// [`id_of`] an organisation that is there.
+pub fn existing(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
+    let id = id_of(conn, key)?;
+    Ok(organisations::table.find(id).select(organisations::id).first(conn.pg)?)
+}
+
 pub(crate) fn slug_holder(conn: &mut Conn<'_>, kind: &str, slug: &str) -> Result<Uuid> {
     Ok(slugs::table.find((kind, slug)).select(slugs::object_id).first(conn.pg)?)
 }
@@ -355,11 +361,7 @@ pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid
     let mut ids = Vec::with_capacity(references.len());
     let mut faults = Vec::new();
     for (pointer, key) in references {
-        let found = id_of(&mut tx.conn(), key).and_then(|id| {
-            let there: bool = diesel::select(exists(organisations::table.find(id))).get_result(tx.pg)?;
-            if there { Ok(id) } else { Err(Error::NotFound) }
-        });
-        match found {
+        match existing(&mut tx.conn(), key) {
             Ok(id) => ids.push(id),
             Err(Error::NotFound) => faults.push(Fault::new(
                 pointer.clone(),
