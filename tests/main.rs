@@ -17,6 +17,8 @@ mod enrolment;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod identity_providers;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod limits;

@@ -138,8 +138,13 @@ fn those_of_what_is_stored() {
             assert_eq!(refused.faults(), ["# last_admin"], "{}", operation.id);
             continue;
         }
-        if operation.id == "create_client_secret" || operation.id == "create_invitation" {
+        if matches!(operation.id.as_str(), "create_client_secret" | "create_invitation" | "create_identity_provider") {
             call(&admin, operation, &path).expect(201);
+        }
+        if operation.id == "update_identity_provider" {
+            let (providers, _) = path.rsplit_once('/').unwrap();
+            let create = crate::support::contract::operation("create_identity_provider");
+            call(&admin, create, providers).expect(201);
         }
         if operation.id == "update_client" {
             let reader = "update clients set kind = 'catalogue_key', role = 'viewer', scopes = '{products:read}'";
@@ -155,7 +160,8 @@ fn those_of_what_is_stored() {
             match operation.id.as_str() {
                 "revert_product" => body["version"] = 99.into(),
                 "create_client" => body["organisation"] = "elsewhere".into(),
-                "create_client_secret" | "create_invitation" => {}
+                "create_client_secret" | "create_invitation" | "create_identity_provider" => {}
+                "update_identity_provider" => body = json!({ "issuer": "https://id.example", "audience": "loti" }),
                 "update_client" => body["role"] = "contributor".into(),
                 // A step back needs a reason, for which the file has no place.
                 "put_product_publiccode" => body = PUBLICCODE.replace("beta", "concept").into(),

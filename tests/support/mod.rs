@@ -7,6 +7,7 @@ pub mod contract;
 pub mod database;
 pub mod operations;
 pub mod program;
+pub mod provider;
 pub mod raw;
 pub mod server;
 

@@ -37,6 +37,8 @@ pub struct Target {
     pub audit_event: i64,
     /// A viewer's membership of the council.
     pub membership: Uuid,
+    /// An identity provider of the council.
+    pub provider: Uuid,
     /// An open invitation to the council, with [`INVITATION`] as its secret.
     pub invitation: Uuid,
 }
@@ -51,6 +53,7 @@ impl Target {
             client: Uuid::now_v7(),
             audit_event: i64::from(i32::MAX),
             membership: Uuid::now_v7(),
+            provider: Uuid::now_v7(),
             invitation: Uuid::now_v7(),
         }
     }
@@ -75,7 +78,14 @@ impl World {
                 "delete_organisation" => server.add_organisation(council("Short-lived Council")).id(),
                 _ => self.council.id(),
             };
-            return Target { organisation, ..Target::missing() };
+            let provider = Uuid::now_v7();
+            server.database().execute(&format!(
+                "delete from identity_providers;
+                 insert into identity_providers (id, organisation_id, name, kind, issuer, audience, algorithms)
+                 values ('{provider}', '{}', 'Entra', 'openid_connect', 'https://login.example', 'app', '{{RS256}}')",
+                self.council.id()
+            ));
+            return Target { organisation, provider, ..Target::missing() };
         }
         if operation.path.starts_with("/v1/audit-events") {
             server.member(&self.council, Role::Viewer);
@@ -132,6 +142,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     let path = operation.path.replace("{id}", &id);
     let path =
         path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
+    let path = path.replace("{providerId}", &target.provider.to_string());
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
@@ -159,6 +170,10 @@ pub fn body_of(operation: &Operation) -> Value {
         "revert_product" => json!({ "version": 1, "reason": "It was better." }),
         "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
         "put_product_publiccode" => PUBLICCODE.into(),
+        "create_identity_provider" => {
+            json!({ "name": "Entra", "kind": "openid_connect", "issuer": "https://id.example", "audience": "loti" })
+        }
+        "update_identity_provider" => json!({ "name": "Another name" }),
         "create_invitation" => {
             json!({ "organisation": "ealing-council", "email": "new@example.org", "role": "viewer" })
         }

@@ -228,6 +228,7 @@ fn usual(name: &str) -> Option<&'static str> {
         | "LOTI_RATE_LIMIT_TOKEN"
         | "LOTI_RATE_LIMIT_CLIENT"
         | "LOTI_RATE_LIMIT_ADDRESS" => Some("1000000"),
+        "LOTI_FETCH_PRIVATE_NETWORKS" => Some("127.0.0.0/8"),
         "LOTI_WORKERS" => Some("2"),
         "LOTI_DATABASE_WAIT_MS" | "LOTI_STATEMENT_TIMEOUT_MS" => Some("20000"),
         _ => None,

@@ -106,6 +106,12 @@ impl Tokens {
         Self { federation: Some(federation), ..self }
     }
 
+    /// Issuer of our own tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// The keys, if it has any.
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
