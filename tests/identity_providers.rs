@@ -422,16 +422,10 @@ fn a_provider_that_is_away_or_wrong_lets_nobody_in_and_nobody_wait_for_long() {
     };
     let configuration = "/.well-known/openid-configuration";
     let elsewhere = Provider::start();
-    wrong(&|provider| {
-        provider.serve(
-            configuration,
-            &ok(&json!({ "issuer": "https://other.example", "jwks_uri": provider.issuer }).to_string()),
-        )
-    });
-    wrong(&|provider| {
-        provider
-            .serve("/jwks", &format!("302 Found\r\nLocation: {}/jwks\r\nContent-Length: 0\r\n\r\n", elsewhere.issuer))
-    });
+    let other = ok(&json!({ "issuer": "https://other.example", "jwks_uri": elsewhere.issuer }).to_string());
+    wrong(&|provider| provider.serve(configuration, &other));
+    let redirect = format!("302 Found\r\nLocation: {}/jwks\r\nContent-Length: 0\r\n\r\n", elsewhere.issuer);
+    wrong(&|provider| provider.serve("/jwks", &redirect));
     wrong(&|provider| provider.serve("/jwks", &ok(&format!("{{\"keys\": [\"{}\"]}}", "x".repeat(300_000)))));
     wrong(&|provider| provider.serve("/jwks", &ok("nonsense")));
     wrong(&|provider| provider.serve("/jwks", &ok("{\"keys\": []}")));

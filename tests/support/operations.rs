@@ -173,7 +173,6 @@ pub fn body_of(operation: &Operation) -> Value {
         "create_identity_provider" => {
             json!({ "name": "Entra", "kind": "openid_connect", "issuer": "https://id.example", "audience": "loti" })
         }
-        "update_identity_provider" => json!({ "name": "Another name" }),
         "create_invitation" => {
             json!({ "organisation": "ealing-council", "email": "new@example.org", "role": "viewer" })
         }
@@ -181,7 +180,7 @@ pub fn body_of(operation: &Operation) -> Value {
         "update_membership" => json!({ "role": "contributor" }),
         "update_me" => json!({ "displayName": "Another name" }),
         "create_client" => service_client("Nightly sync"),
-        "update_client" => json!({ "name": "Another name" }),
+        "update_client" | "update_identity_provider" => json!({ "name": "Another name" }),
         "create_client_secret" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }

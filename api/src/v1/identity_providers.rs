@@ -276,11 +276,11 @@ async fn get_identity_provider(
 async fn update_identity_provider(
     app: Data<App>,
     caller: Caller,
-    path: Path<(Key, Uuid)>,
+    which: Path<(Key, Uuid)>,
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<impl Responder, Problem> {
-    let Path((key, id)) = path;
+    let Path((key, id)) = which;
     let service = app.clone();
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = lock(tx, &key, id)?;
