@@ -55,6 +55,52 @@ diesel::table! {
         status -> Text,
         /// When the organisation last stood by it.
         confirmed_at -> Timestamptz,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// First day of use.
+        since -> Nullable<Date>,
+        /// Last day of use; past or today for one that ended, else planned.
+        until -> Nullable<Date>,
+        /// What the scale counts: users or properties served.
+        scale_unit -> Nullable<Text>,
+        /// How many of them.
+        scale_band -> Nullable<Text>,
+        /// 1 (not at all) to 5 (very).
+        satisfaction -> Nullable<Int2>,
+        /// What worked well, as plain text.
+        what_worked -> Nullable<Text>,
+        /// What they would do otherwise, as plain text.
+        would_change -> Nullable<Text>,
+        /// What it is connected with there, a phrase each.
+        integrations -> Array<Nullable<Text>>,
+        /// public, for everybody; members, for people of public bodies; organisation, for its own.
+        visibility -> Text,
+        /// Where it is from, when not from the organisation itself.
+        source -> Nullable<Text>,
+        /// Phase of the product when the citation was made or last confirmed.
+        cited_phase -> Nullable<Text>,
+        /// Whether anything is recorded of a contract.
+        has_contract -> Bool,
+        /// Number or name of the contract.
+        contract_reference -> Nullable<Text>,
+        /// First day of the contract.
+        contract_starts_on -> Nullable<Date>,
+        /// Last day of the contract, without extensions.
+        contract_ends_on -> Nullable<Date>,
+        /// Last day that it can be extended to.
+        contract_extendable_until -> Nullable<Date>,
+        /// Value over its whole term, in the hundredth part of the currency.
+        contract_amount_pence -> Nullable<Int8>,
+        /// ISO 4217.
+        contract_currency -> Nullable<Text>,
+        /// Common Procurement Vocabulary.
+        contract_cpv_codes -> Array<Nullable<Text>>,
+        /// How it was procured, such as the framework.
+        contract_route_to_market -> Nullable<Text>,
     }
 }
 
@@ -331,6 +377,8 @@ diesel::table! {
         member_since -> Nullable<Date>,
         /// Domains of its people's addresses; seen by its members only.
         email_domains -> Array<Nullable<Text>>,
+        /// Days after which a citation of the organisation that nobody confirmed counts as stale.
+        stale_after_days -> Int4,
     }
 }
 
@@ -343,6 +391,36 @@ diesel::table! {
         role -> Text,
         /// Since when.
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What was added to the counters of products since the last fold.
+    product_counter_deltas (id) {
+        /// Rises.
+        id -> Int8,
+        /// The product.
+        product_id -> Uuid,
+        /// To add to citations; may be negative.
+        citations -> Int4,
+        /// To add to organisations.
+        organisations -> Int4,
+        /// To add to comments.
+        comments -> Int4,
+    }
+}
+
+diesel::table! {
+    /// What everybody sees of a product, counted up to the last fold.
+    product_counters (product_id) {
+        /// The product.
+        product_id -> Uuid,
+        /// Public citations that are active or ended.
+        citations -> Int8,
+        /// Organisations with a public citation that is active.
+        organisations -> Int8,
+        /// Visible comments.
+        comments -> Int8,
     }
 }
 
@@ -587,6 +665,8 @@ diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(organisation_identifiers -> organisations (organisation_id));
 diesel::joinable!(platform_roles -> users (user_id));
+diesel::joinable!(product_counter_deltas -> products (product_id));
+diesel::joinable!(product_counters -> products (product_id));
 diesel::joinable!(product_updates -> organisations (organisation_id));
 diesel::joinable!(product_updates -> products (product_id));
 diesel::joinable!(product_versions -> organisations (organisation_id));
@@ -610,6 +690,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     organisation_replacements,
     organisations,
     platform_roles,
+    product_counter_deltas,
+    product_counters,
     product_updates,
     product_versions,
     products,

@@ -1,7 +1,7 @@
 //! SQL functions of the migrations, as Diesel sees them; each is described where it is made.
 
 use diesel::define_sql_function;
-use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Uuid};
+use diesel::sql_types::{Array, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid};
 
 define_sql_function! { fn set_config(name: Text, value: Text, is_local: Bool) -> Text; }
 define_sql_function! { fn seconds_ago(seconds: Integer) -> Timestamptz; }
@@ -19,6 +19,7 @@ define_sql_function! { fn organisation_identifier_list(organisation: Uuid) -> Js
 define_sql_function! { fn organisation_replaced_by(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn organisation_successors(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn sees_as_member(viewer: Nullable<Uuid>, organisation: Uuid) -> Bool; }
-define_sql_function! { fn citation_count(product: Uuid) -> BigInt; }
-define_sql_function! { fn citing_organisation_count(product: Uuid) -> BigInt; }
-define_sql_function! { fn visible_comment_count(product: Uuid) -> BigInt; }
+define_sql_function! { fn product_counts(product: Uuid) -> Array<BigInt>; }
+define_sql_function! { fn product_ref(product: Uuid) -> Jsonb; }
+define_sql_function! { fn contract_end_order(ends_on: Nullable<Date>) -> Date; }
+define_sql_function! { fn is_stale(confirmed_at: Timestamptz, stale_after_days: Integer) -> Bool; }

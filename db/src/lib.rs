@@ -10,6 +10,7 @@
 mod schema;
 
 pub mod audit;
+pub mod citations;
 pub mod clients;
 pub mod enrolments;
 pub mod error;

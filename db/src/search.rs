@@ -199,8 +199,12 @@ select p.id, (1e9
          + 0.7 * least(1, ln(1 + coalesce(cited.organisations, 0)::float8) / ln(34::float8)))
   )::bigint as score
 from catalogue_query($1) q, products p
-left join (select product_id, count(*) as organisations from citations
-           where status = 'active' and product_id = any($2) group by product_id) cited on cited.product_id = p.id
+-- Those that everybody sees: a rank must not tell of the others.
+left join (select product_id, sum(organisations) as organisations from (
+             select product_id, organisations from product_counters where product_id = any($2)
+             union all
+             select product_id, organisations from product_counter_deltas where product_id = any($2)) counted
+           group by product_id) cited on cited.product_id = p.id
 where p.id = any($2)";
 
 const LIKENESS: &str = "

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, Product, ProductKind, columns};
+use crate::citations::{Sight, Standing};
 use crate::functions::fold;
 use crate::organisations::{self, Key, to_limit};
 use crate::schema::{citations, products};
@@ -32,8 +33,10 @@ pub struct Filter {
     pub cpv_codes: Vec<String>,
     pub suppliers: Vec<Key>,
     pub owners: Vec<Key>,
-    /// Cited today by any of these.
+    /// Cited today by any of these, as far as `sight` goes.
     pub organisations: Vec<Key>,
+    /// Which citations are seen.
+    pub sight: Sight,
     pub development_statuses: Vec<DevelopmentStatus>,
     pub collaboration_levels: Vec<CollaborationLevel>,
     pub budget_bands: Vec<BudgetBand>,
@@ -240,7 +243,9 @@ pub(crate) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
     if !filter.organisations.is_empty() {
         let ids = organisations::known(conn, &filter.organisations)?;
         let cited = citations::table
-            .filter(citations::status.eq("active"))
+            .into_boxed()
+            .filter(filter.sight.condition())
+            .filter(citations::status.eq(Standing::Active))
             .filter(citations::organisation_id.eq_any(ids))
             .select(citations::product_id);
         and(Box::new(products::id.eq_any(cited)));

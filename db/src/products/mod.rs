@@ -9,11 +9,14 @@ pub mod updates;
 pub mod versions;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::functions::{citation_count, citing_organisation_count, organisation_ref, visible_comment_count};
+use crate::functions::{organisation_ref, product_counts};
 use crate::organisations::{Key, Reference, slug_holder};
 use crate::schema::products;
 use crate::tx::{Conn, Tx};
@@ -187,12 +190,27 @@ pub struct Product {
     pub supplier: Option<Json<Reference>>,
     /// Who owns or runs it.
     pub owner: Option<Json<Reference>>,
-    /// Citations that stand, ended ones included.
-    pub citation_count: i64,
-    /// Organisations that say they use it today.
-    pub organisation_count: i64,
-    /// Comments that everybody sees.
-    pub comment_count: i64,
+    /// How much is said of it.
+    pub counts: Counts,
+}
+
+/// How much everybody sees said of a product.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromSqlRow)]
+pub struct Counts {
+    /// Public citations that are active or ended.
+    pub citations: i64,
+    /// Organisations with a public citation that is active.
+    pub organisations: i64,
+    /// Comments that are visible.
+    pub comments: i64,
+}
+
+impl FromSql<Array<BigInt>, Pg> for Counts {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let counts = <Vec<i64> as FromSql<Array<BigInt>, Pg>>::from_sql(value)?;
+        let [citations, organisations, comments] = counts.as_slice() else { return Err("not three counts".into()) };
+        Ok(Self { citations: *citations, organisations: *organisations, comments: *comments })
+    }
 }
 
 /// The id of a product that exists, by id or by any slug it ever had.
@@ -202,6 +220,19 @@ pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
         Key::Slug(slug) => slug_holder(conn, "products", slug)?,
     };
     Ok(products::table.find(id).select(products::id).first(conn.pg)?)
+}
+
+/// The ids of those products that exist, for filters: the others match nothing.
+pub fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
+    let mut ids = Vec::with_capacity(keys.len());
+    for key in keys {
+        match id_of(conn, key) {
+            Ok(id) => ids.push(id),
+            Err(Error::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(ids)
 }
 
 /// The product, by id or by any slug it ever had.
@@ -275,9 +306,7 @@ type Columns = (
     diesel::dsl::AsSelect<ProductRow, diesel::pg::Pg>,
     organisation_ref<products::supplier_id>,
     organisation_ref<products::owner_id>,
-    citation_count<products::id>,
-    citing_organisation_count<products::id>,
-    visible_comment_count<products::id>,
+    product_counts<products::id>,
 );
 
 pub(crate) fn columns() -> Columns {
@@ -285,8 +314,6 @@ pub(crate) fn columns() -> Columns {
         ProductRow::as_select(),
         organisation_ref(products::supplier_id),
         organisation_ref(products::owner_id),
-        citation_count(products::id),
-        citing_organisation_count(products::id),
-        visible_comment_count(products::id),
+        product_counts(products::id),
     )
 }

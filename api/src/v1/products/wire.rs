@@ -484,7 +484,7 @@ impl From<ProductState> for CreateProduct {
 impl Product {
     /// The product as of `now`, on which freshness depends.
     pub(crate) fn new(product: products::Product, now: DateTime<Utc>) -> Self {
-        let products::Product { row, supplier, owner, citation_count, organisation_count, comment_count } = product;
+        let products::Product { row, supplier, owner, counts } = product;
         let ProductRow { id, version, created_at, updated_at, confirmed_at, state } = row;
         let CreateProduct { slug: _, facts, supplier: _, owner: _ } = state.clone().into();
         let fresh = now - confirmed_at < chrono::Duration::days(FRESH_DAYS.into());
@@ -498,9 +498,9 @@ impl Product {
             facts,
             supplier: supplier.map(|supplier| supplier.0.into()),
             owner: owner.map(|owner| owner.0.into()),
-            citation_count,
-            organisation_count,
-            comment_count,
+            citation_count: counts.citations,
+            organisation_count: counts.organisations,
+            comment_count: counts.comments,
             freshness: if fresh { Freshness::Fresh } else { Freshness::Stale },
             similar: None,
         }
