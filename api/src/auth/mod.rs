@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use db::{Actor, Principal, Viewer};
+use db::{Actor, Conn, Db, Principal, Roles, Viewer};
 use serde_json::Value;
 use std::future::{Ready, ready};
 use uuid::Uuid;
@@ -161,6 +161,24 @@ impl Caller {
     #[must_use]
     pub fn scopes(&self) -> BTreeSet<String> {
         self.verified.as_ref().map(|verified| verified.scopes.clone()).unwrap_or_default()
+    }
+
+    /// The same call, as if by nobody.
+    #[must_use]
+    pub fn as_nobody(self) -> Self {
+        Self { verified: None, ..self }
+    }
+
+    /// Reads what everybody sees, and what only the caller sees: `work` is told their roles, none for nobody.
+    pub async fn read<T, F>(&self, db: &Db, work: F) -> Result<T, Problem>
+    where
+        F: Fn(&mut Conn<'_>, &Roles) -> Result<T, Problem> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.actor() {
+            Ok(actor) => db.read_as(actor, work).await,
+            Err(_) => db.read(move |conn| work(conn, &Roles::default())).await,
+        }
     }
 
     /// For writes, and for reads of what is private: who acts. Only for operations that nobody may call anonymously; elsewhere 401.

@@ -12,7 +12,7 @@
 //!   recorded; one longer than 10 000 is cut behind a word.
 
 use db::Fault;
-use db::products::{Counts, Dependency, DependencyKind, Product, ProductState};
+use db::products::{Dependency, DependencyKind, Product, ProductState};
 use serde::Serialize;
 
 use super::status_of;
@@ -279,7 +279,7 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let row =
             ProductRow { id: Uuid::nil(), version: 1, created_at: now, updated_at: now, confirmed_at: now, state };
-        Product { row, supplier: None, owner: None, counts: Counts::default() }
+        Product { row, supplier: None, owner: None, counts: db::products::Counts::default() }
     }
 
     #[test]

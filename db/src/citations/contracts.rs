@@ -60,7 +60,8 @@ pub fn list(
     let page = Page::cut(found, limit, |last| Position { ends: place_of(last), id: last.row.id });
     let products: Vec<Uuid> = page.items.iter().map(|citation| citation.row.product_id).collect();
     let suppliers = suppliers(conn, &products)?;
-    let supplier = |product: Uuid| suppliers.iter().find(|(id, _)| *id == product).map(|(_, supplier)| supplier.clone());
+    let supplier =
+        |product: Uuid| suppliers.iter().find(|(id, _)| *id == product).map(|(_, supplier)| supplier.clone());
     Ok(page.map(|citation| Contract { supplier: supplier(citation.row.product_id), citation }))
 }
 
@@ -189,7 +190,8 @@ fn named(conn: &mut Conn<'_>, page: Page<Grouped, GroupPosition>, by: GroupBy) -
         }
     };
     let named = bodies::table.filter(bodies::id.eq_any(&ids)).select((bodies::id, bodies::slug, bodies::name));
-    let names: Vec<(Uuid, String, String)> = named.load::<(Uuid, String, String)>(conn.pg)?.into_iter().chain(products).collect();
+    let names: Vec<(Uuid, String, String)> =
+        named.load::<(Uuid, String, String)>(conn.pg)?.into_iter().chain(products).collect();
     let reference = |id: Uuid| {
         let found = names.iter().find(|(known, ..)| *known == id);
         found.map(|(id, slug, name)| Reference { id: *id, slug: slug.clone(), name: name.clone() })

@@ -121,7 +121,9 @@ fn with_reasons(
         let holds = |reason: &ReviewReason| match reason {
             ReviewReason::Stale => citation.overdue,
             ReviewReason::EndsSoon => citation.row.state.contract_ends_on.is_some_and(|ends| ends <= last_day),
-            ReviewReason::PhaseChanged => citation.row.cited_phase.is_some_and(|then| now.is_some_and(|now| now != then)),
+            ReviewReason::PhaseChanged => {
+                citation.row.cited_phase.is_some_and(|then| now.is_some_and(|now| now != then))
+            }
         };
         let reasons = ReviewReason::ALL.iter().copied().filter(|reason| holds(reason)).collect();
         Entry { citation, reasons }

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::list::Joined;
 use super::{Sight, Standing, seen};
+use crate::Result;
 use crate::organisations::Reference;
 use crate::schema::{citations, organisations as bodies, products as cited};
 use crate::tx::Conn;
-use crate::Result;
 
 /// Fewer ratings than this are not told: who gave one could be.
 pub const LEAST_RATINGS: i64 = 5;
@@ -21,7 +21,8 @@ pub const LEAST_RATINGS: i64 = 5;
 const MOST: i64 = 50;
 
 /// [`CitationStatus`](super::CitationStatus) in SQL.
-const STATUS: &str = "case when status = 'active' and is_stale(confirmed_at, stale_after_days) then 'stale' else status end";
+const STATUS: &str =
+    "case when status = 'active' and is_stale(confirmed_at, stale_after_days) then 'stale' else status end";
 
 /// Citations of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,8 @@ pub fn of(conn: &mut Conn<'_>, sight: &Sight, of: Of) -> Result<Statistics> {
         .load(conn.pg)?;
     rated.sort_unstable();
     let ratings: i64 = rated.iter().map(|(_, count)| count).sum();
-    let by_satisfaction = rated.into_iter().filter_map(|(value, count)| Some(Tally { value: value?.to_string(), count }));
+    let by_satisfaction =
+        rated.into_iter().filter_map(|(value, count)| Some(Tally { value: value?.to_string(), count }));
     Ok(Statistics {
         by_status: tally(conn, sight, about(of), anything(), STATUS)?,
         by_region: tally(conn, sight, about(of), Box::new(in_use()), "coalesce(organisations.region, 'unknown')")?,

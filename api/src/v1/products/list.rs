@@ -3,6 +3,7 @@
 use actix_web::Responder;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
+use db::citations::Sight;
 use db::organisations::Key;
 use db::products::list::{self, Filter, Position, Sort};
 use db::products::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, ProductKind};
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::wire::{Facet, FacetField, FacetValue, Freshness, Product, ProductPage};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::http::etag::IfNoneMatchHeader;
 use crate::http::text::{Category, CpvCode, Licence, OrganisationKey, Platform, ServiceCode};
 use crate::http::{Collection, Cursor, Paging, Query};
@@ -128,7 +130,7 @@ pub struct ListProducts {
 }
 
 impl ListProducts {
-    fn filter(&self) -> Filter {
+    fn filter(&self, sight: Sight) -> Filter {
         let keys = |texts: &[String]| texts.iter().map(|text| Key::from(text.as_str())).collect();
         Filter {
             kinds: self.kind.clone(),
@@ -146,6 +148,7 @@ impl ListProducts {
             budget_bands: self.budget_band.clone(),
             fresh: self.freshness.map(|freshness| freshness == Freshness::Fresh),
             updated_since: self.updated_since,
+            sight,
             among: None,
         }
     }
@@ -171,19 +174,22 @@ impl ListProducts {
     security((), ("oauth2" = ["products:read"]), ("bearer" = [])),
     responses((status = 200, body = ProductPage, description = "A page of products.")),
 )]
-async fn list_products(app: Data<App>, query: Query<ListProducts>) -> Result<impl Responder, Problem> {
+async fn list_products(app: Data<App>, caller: Caller, query: Query<ListProducts>) -> Result<impl Responder, Problem> {
     let Query(query) = query;
-    let found = app
-        .db
-        .read(move |conn| match (&query.q, query.sort()) {
-            (Some(q), None) => searched(conn, q, &query),
+    // Only who cites depends on who looks.
+    let caller = if query.organisation.is_empty() { caller.as_nobody() } else { caller };
+    let found = caller.read(&app.db, move |conn, roles| {
+        let filter = query.filter(Sight::from(roles));
+        match (&query.q, query.sort()) {
+            (Some(q), None) => searched(conn, q, &query, &filter),
             (Some(q), Some(sort)) => {
-                let (candidates, complete) = search::candidates_of(conn, q, &query.filter())?;
+                let (candidates, complete) = search::candidates_of(conn, q, &filter)?;
                 Ok(Listed { complete, ..listed(conn, &query, &candidates, sort)? })
             }
-            (None, sort) => listed(conn, &query, &query.filter(), sort.unwrap_or(Sort::Name)),
-        })
-        .await?;
+            (None, sort) => listed(conn, &query, &filter, sort.unwrap_or(Sort::Name)),
+        }
+    });
+    let found = found.await?;
     let now = app.clock.now();
     let next = found.next;
     Ok(Collection {
@@ -224,10 +230,10 @@ fn listed(conn: &mut Conn<'_>, query: &ListProducts, filter: &Filter, sort: Sort
     Ok(Listed { items, next: next.as_ref().map(Cursor::write), total, facets, complete: true })
 }
 
-fn searched(conn: &mut Conn<'_>, q: &str, query: &ListProducts) -> Result<Listed, Problem> {
+fn searched(conn: &mut Conn<'_>, q: &str, query: &ListProducts, filter: &Filter) -> Result<Listed, Problem> {
     let after: Option<search::Position> = query.paging.after()?;
     let facets: Vec<list::Facet> = query.facets.iter().map(|field| (*field).into()).collect();
-    let found = search::search(conn, q, &query.filter(), after, query.paging.limit(), &facets)?;
+    let found = search::search(conn, q, filter, after, query.paging.limit(), &facets)?;
     let counted = query.facets.iter().zip(found.facets).map(|(field, (_, counts))| facet(*field, counts)).collect();
     Ok(Listed {
         items: found.page.items,
