@@ -151,7 +151,71 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// What people say of a product.
+    /// What became of comments, and why: by moderators, by flags, by their authors. The public statement counts it.
+    comment_decisions (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// When.
+        created_at -> Timestamptz,
+        /// First day of its month (UTC).
+        month -> Date,
+        /// Which comment.
+        comment_id -> Uuid,
+        /// hidden, restored, removed; or withdrawn, by the author.
+        action -> Text,
+        /// Why; of what was restored, why it had been hidden or flagged. None for what the author withdrew.
+        reason -> Nullable<Text>,
+        /// Whether flags did it, without a moderator.
+        by_flags -> Bool,
+        /// Who; empty for flags, and once the person is gone. Personal data.
+        decided_by -> Nullable<Uuid>,
+        /// What the author is told.
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// That somebody holds a comment to be against the rules. Live until it is withdrawn or settled.
+    comment_flags (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was raised.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// What was flagged.
+        comment_id -> Uuid,
+        /// By whom; it goes with the person. Personal data.
+        user_id -> Uuid,
+        /// Why: spam, abuse, personal_data, wrong or other.
+        reason -> Text,
+        /// What they said of it, for moderators. Personal data.
+        detail -> Nullable<Text>,
+        /// When they took it back: it never counts again.
+        withdrawn_at -> Nullable<Timestamptz>,
+        /// When the comment was judged, or removed by its author: it does not count any more.
+        settled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Every wording that a comment had, the present one included; for moderators.
+    comment_versions (comment_id, number) {
+        /// The comment.
+        comment_id -> Uuid,
+        /// Counts from 1.
+        number -> Int4,
+        /// Since when it said so.
+        created_at -> Timestamptz,
+        /// What it said.
+        body_markdown -> Text,
+    }
+}
+
+diesel::table! {
+    /// What people say of a product, in threads.
     comments (id) {
         /// UUIDv7.
         id -> Uuid,
@@ -159,6 +223,32 @@ diesel::table! {
         product_id -> Uuid,
         /// visible, hidden or removed.
         status -> Text,
+        /// Raised by each change of text, status or author; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// The comment on the same product that it replies to.
+        parent_id -> Nullable<Uuid>,
+        /// The ids from the beginning of its thread down to itself. They rise with time, so that this order is that of the threads, and a thread is one range of it.
+        path -> Array<Nullable<Uuid>>,
+        /// Who wrote it; empty once the person is gone. Personal data.
+        author_id -> Nullable<Uuid>,
+        /// On whose behalf; empty for moderators, and for those of several who named none.
+        organisation_id -> Nullable<Uuid>,
+        /// member, supplier or moderator: what the author was when it was made.
+        author_kind -> Text,
+        /// What it says, in Markdown; kept also when it is removed.
+        body_markdown -> Text,
+        /// The same as HTML that is safe to show.
+        body_html -> Text,
+        /// Which edition of the renderer made body_html.
+        renderer -> Int2,
+        /// When its text last changed.
+        edited_at -> Nullable<Timestamptz>,
+        /// Since when it waits for a moderator: flagged or hidden, and not judged since.
+        queued_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -656,7 +746,14 @@ diesel::joinable!(citations -> products (product_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> organisations (organisation_id));
 diesel::joinable!(clients -> users (created_by));
+diesel::joinable!(comment_decisions -> comments (comment_id));
+diesel::joinable!(comment_decisions -> users (decided_by));
+diesel::joinable!(comment_flags -> comments (comment_id));
+diesel::joinable!(comment_flags -> users (user_id));
+diesel::joinable!(comment_versions -> comments (comment_id));
+diesel::joinable!(comments -> organisations (organisation_id));
 diesel::joinable!(comments -> products (product_id));
+diesel::joinable!(comments -> users (author_id));
 diesel::joinable!(identities -> organisations (organisation_id));
 diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(identity_providers -> organisations (organisation_id));
@@ -677,6 +774,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     citations,
     client_secrets,
     clients,
+    comment_decisions,
+    comment_flags,
+    comment_versions,
     comments,
     commit_order,
     enrolments,
