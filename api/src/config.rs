@@ -51,6 +51,8 @@ variables! {
         "Requests a minute from one OAuth client; 1 to 1000000.";
     "LOTI_RATE_LIMIT_ADDRESS" = "60000",
         "Requests a minute from one address, whoever sends them with tokens; 1 to 1000000.";
+    "LOTI_FLAG_THRESHOLD" = "3",
+        "People whose flags hide a comment until a moderator judges it; 1 to 1000.";
     "LOTI_TRUSTED_PROXIES" = "",
         "Networks in CIDR form, separated by commas, of the proxies whose X-Forwarded-For is believed. By default none: the address of a caller is that of the connection.";
     "LOTI_FETCH_PRIVATE_NETWORKS" = "",
@@ -98,6 +100,8 @@ pub struct Config {
     pub rate_limit_client: u32,
     /// `LOTI_RATE_LIMIT_ADDRESS`, requests a minute.
     pub rate_limit_address: u32,
+    /// `LOTI_FLAG_THRESHOLD`, people.
+    pub flag_threshold: i64,
     /// `LOTI_TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
     /// `LOTI_FETCH_PRIVATE_NETWORKS`
@@ -172,6 +176,7 @@ impl Config {
             rate_limit_token: reader.number("LOTI_RATE_LIMIT_TOKEN", 1, 1_000_000),
             rate_limit_client: reader.number("LOTI_RATE_LIMIT_CLIENT", 1, 1_000_000),
             rate_limit_address: reader.number("LOTI_RATE_LIMIT_ADDRESS", 1, 1_000_000),
+            flag_threshold: reader.number("LOTI_FLAG_THRESHOLD", 1, 1000),
             trusted_proxies: reader.networks("LOTI_TRUSTED_PROXIES"),
             fetch_private_networks: reader.networks("LOTI_FETCH_PRIVATE_NETWORKS"),
             body_timeout: reader.milliseconds("LOTI_BODY_TIMEOUT_MS", 10, 600_000),

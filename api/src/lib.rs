@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod health;
 pub mod http;
 pub mod import;
+pub mod markdown;
 pub mod middleware;
 pub mod oauth;
 pub mod problem;

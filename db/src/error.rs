@@ -153,6 +153,18 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "identity_providers_issuer_single_tenant" => {
             invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
         }
+        "comments_parent_in_product" => {
+            conflict("/parent", "unknown_comment", "names no comment on this product: give the id of one")
+        }
+        "comments_parent_visible" => {
+            conflict("/parent", "not_shown", "What was hidden or removed gets no replies; reply to another comment.")
+        }
+        "comments_depth" => {
+            conflict("/parent", "too_deep", "A thread has at most 8 levels; reply to a comment further up.")
+        }
+        "comment_flags_one_live" => {
+            conflict("", "flagged_already", "You have flagged this comment; withdraw that flag to raise another.")
+        }
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

@@ -12,6 +12,7 @@ mod schema;
 pub mod audit;
 pub mod citations;
 pub mod clients;
+pub mod comments;
 pub mod enrolments;
 pub mod error;
 mod functions;

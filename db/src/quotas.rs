@@ -29,10 +29,21 @@ pub const ENROLMENTS_OF_ADDRESS: Action = Action { name: "enrolments_of_address"
 pub const INVITATIONS_OF_PRINCIPAL: Action = Action { name: "invitations_of_principal", limit: 500, window: 86_400 };
 /// Attempts of one person to accept an invitation.
 pub const ACCEPTANCES_OF_PRINCIPAL: Action = Action { name: "acceptances_of_principal", limit: 60, window: 3600 };
+/// Comments that one person makes.
+pub const COMMENTS_OF_PRINCIPAL: Action = Action { name: "comments_of_principal", limit: 30, window: 3600 };
+/// Flags that one person raises.
+pub const FLAGS_OF_PRINCIPAL: Action = Action { name: "flags_of_principal", limit: 20, window: 3600 };
 
 /// Every action that is bounded.
-pub const ACTIONS: &[Action] =
-    &[TOKENS_OF_CLIENT, REFUSALS_OF_ADDRESS, ENROLMENTS_OF_ADDRESS, INVITATIONS_OF_PRINCIPAL, ACCEPTANCES_OF_PRINCIPAL];
+pub const ACTIONS: &[Action] = &[
+    TOKENS_OF_CLIENT,
+    REFUSALS_OF_ADDRESS,
+    ENROLMENTS_OF_ADDRESS,
+    INVITATIONS_OF_PRINCIPAL,
+    ACCEPTANCES_OF_PRINCIPAL,
+    COMMENTS_OF_PRINCIPAL,
+    FLAGS_OF_PRINCIPAL,
+];
 
 #[derive(QueryableByName)]
 struct Counted {

@@ -183,6 +183,18 @@ impl Tx<'_> {
         self.record(Some(organisation_id), object_type, object_id, before, after)
     }
 
+    /// [`Self::audit`] of a change that concerns this organisation, or none: then the platform's administrators see it.
+    pub(crate) fn audit_for<T: Serialize>(
+        &mut self,
+        organisation_id: Option<Uuid>,
+        object_type: &str,
+        object_id: Uuid,
+        before: Option<&T>,
+        after: Option<&T>,
+    ) -> Result<()> {
+        self.record(organisation_id, object_type, object_id, before, after)
+    }
+
     fn record<T: Serialize>(
         &mut self,
         organisation_id: Option<Uuid>,

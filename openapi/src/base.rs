@@ -43,8 +43,10 @@ pub(crate) fn document() -> Value {
         "tags": [
             { "name": "audit", "description": "Who did what to which object." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
+            { "name": "comments", "description": "What people say of products, in threads, and what they flag." },
             { "name": "me", "description": "Who the caller is, as the service knows them." },
             { "name": "memberships", "description": "Who belongs to which organisation, and how people come in: by identity providers, and by invitation." },
+            { "name": "moderation", "description": "What moderators decide about comments, and how often." },
             { "name": "organisations", "description": "Public bodies, utilities, suppliers and communities." },
             { "name": "products", "description": "What organisations use, build or plan to build." },
         ],

@@ -37,8 +37,11 @@ pub(crate) fn add(paths: &mut Value) {
 /// From a collection to the operations on one of its resources.
 fn below(path: &str, targets: &[Target]) -> Map<String, Value> {
     let mut links = Map::new();
+    // What is listed below something else may have a life, and so a path, of its own.
+    let own = path.rfind('/').and_then(|slash| path.get(slash..)).unwrap_or(path);
     for target in targets {
-        let Some(rest) = target.path.strip_prefix(path).and_then(|rest| rest.strip_prefix("/{")) else { continue };
+        let beneath = |base: &str| target.path.strip_prefix(base).and_then(|rest| rest.strip_prefix("/{"));
+        let Some(rest) = beneath(path).or_else(|| beneath(own)) else { continue };
         let (parameter, rest) = rest.split_once('}').unwrap_or((rest, ""));
         if rest.contains('{') {
             continue;

@@ -5,11 +5,13 @@
 use std::collections::BTreeSet;
 
 use db::clients::{ClientKind, ClientState};
+use db::comments::flags::Flag;
+use db::comments::{AuthorKind, Comment};
 use db::identity_providers::IdentityProviderState;
 use db::memberships::Membership;
-use db::organisations::OrganisationState;
+use db::organisations::{OrganisationKind, OrganisationState};
 use db::products::ProductState;
-use db::{Role, Roles};
+use db::{Principal, Role, Roles};
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -218,4 +220,71 @@ pub fn may_lend_platform_roles(
 /// Invitations hold addresses, so they are there for those who decide about them only.
 pub fn may_see_invitation(roles: &Roles, organisation_id: Uuid) -> Verdict {
     if roles.administers() || roles.has(organisation_id, Role::Admin) { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Only people speak, flag and judge.
+pub fn person(principal: Principal) -> Result<Uuid, Problem> {
+    principal.user_id().ok_or_else(|| Problem::forbidden("Only a person does that, not a program."))
+}
+
+/// Whether somebody may speak at all: for a public body, for a supplier, or for the platform.
+fn speaks(roles: &Roles, supplies: bool) -> bool {
+    let belongs = |membership: &db::people::Membership| {
+        supplies || membership.kind.is_public_body() || membership.kind == OrganisationKind::Supplier
+    };
+    roles.moderates() || roles.with(Role::Viewer).any(belongs)
+}
+
+/// As what somebody comments. Who belongs to a supplier says so, whatever else they are.
+pub fn comments_as(roles: &Roles, supplies: bool, as_moderator: bool) -> Result<AuthorKind, Problem> {
+    only_if(speaks(roles, supplies), "Only people of public bodies and of suppliers, and moderators, comment.")?;
+    only_if(!as_moderator || roles.moderates(), "Only a moderator speaks as one.")?;
+    only_if(!as_moderator || !supplies, "Who belongs to a supplier does not speak as a moderator.")?;
+    let for_public_body = roles.with(Role::Viewer).any(|membership| membership.kind.is_public_body());
+    Ok(match (supplies, as_moderator || !for_public_body) {
+        (true, _) => AuthorKind::Supplier,
+        (false, true) => AuthorKind::Moderator,
+        (false, false) => AuthorKind::Member,
+    })
+}
+
+/// Nobody changes the words of another.
+pub fn may_rewrite_comment(roles: &Roles, person: Uuid, comment: &Comment) -> Verdict {
+    only_if(comment.is_by(Some(person)), "Only its author changes a comment.")?;
+    let still = speaks(roles, comment.author_kind == AuthorKind::Supplier);
+    only_if(still, "Only people of public bodies and of suppliers, and moderators, comment.")
+}
+
+/// What one said one can withdraw, also when one does not belong any more.
+pub fn may_withdraw_comment(principal: Principal, comment: &Comment) -> Verdict {
+    only_if(comment.is_by(principal.user_id()), "Only its author withdraws a comment; moderators remove it.")
+}
+
+/// Those who may comment flag what others say.
+pub fn may_flag(roles: &Roles, person: Uuid, comment: &Comment) -> Verdict {
+    only_if(speaks(roles, false), "Only people of public bodies and of suppliers, and moderators, flag.")?;
+    only_if(!comment.is_by(Some(person)), "Nobody flags their own comment; withdraw it instead.")
+}
+
+/// For others there is none.
+pub fn may_see_flag(roles: &Roles, principal: Principal, flag: &Flag) -> Verdict {
+    if roles.moderates() || principal.user_id() == Some(flag.user_id) { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Only who raised a flag takes it back.
+pub fn may_withdraw_flag(roles: &Roles, principal: Principal, flag: &Flag) -> Verdict {
+    may_see_flag(roles, principal, flag)?;
+    only_if(principal.user_id() == Some(flag.user_id), "Only who raised a flag withdraws it.")
+}
+
+/// What was flagged or hidden, and what was said before, is for moderators.
+pub fn may_moderate(roles: &Roles) -> Verdict {
+    only_if(roles.moderates(), "Only a moderator sees that.")
+}
+
+/// Nobody judges in their own case.
+pub fn may_judge_comment(roles: &Roles, moderator: Uuid, comment: &Comment, flagged: bool) -> Verdict {
+    only_if(roles.moderates(), "Only a moderator hides, restores or removes a comment.")?;
+    only_if(!comment.is_by(Some(moderator)), "A moderator does not judge their own comment; another does.")?;
+    only_if(!flagged, "A moderator does not judge a comment that they flagged; another does.")
 }

@@ -2,6 +2,7 @@
 
 pub mod audit_events;
 pub mod clients;
+pub mod comments;
 pub mod identity_providers;
 pub mod invitations;
 pub mod me;
@@ -17,6 +18,7 @@ pub fn routes() -> Routes {
     organisations::routes()
         .merge(products::routes())
         .merge(clients::routes())
+        .merge(comments::routes())
         .merge(identity_providers::routes())
         .merge(audit_events::routes())
         .merge(memberships::routes())
