@@ -43,7 +43,7 @@ fn every_write_leaves_its_entry_and_a_refused_one_none() {
             assert_eq!(since, known, "{}: refused", operation.id);
         }
         let request_id = format!("r-{}", operation.id);
-        let done = call(&admin, operation, &path).header("X-Request-Id", &request_id).send();
+        let done = call(&world.doer(&server, operation), operation, &path).header("X-Request-Id", &request_id).send();
         assert!(done.status < 300, "{}: {}", operation.id, done.json);
         let entries = admin.get(&format!("/v1/audit-events?requestId={request_id}")).expect(200);
         let entries = entries["items"].as_array().unwrap();

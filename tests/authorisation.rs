@@ -17,6 +17,8 @@ accept_invitation         401 201 201 201 201 201 201 201 201 201 403
 compare_product_versions  200 200 200 200 200 200 200 200 200 200 200
 create_client             401 403 403 403 201 403 403 403 403 201 403
 create_client_secret      401 404 403 403 201 404 404 404 404 201 403
+create_comment            401 201 201 201 201 201 201 201 201 201 403
+create_comment_flag       401 201 201 201 201 201 201 201 201 201 403
 create_identity_provider  401 403 403 403 201 403 403 403 403 201 403
 create_invitation         401 403 403 403 201 403 403 403 403 201 403
 create_organisation       401 403 403 403 403 403 403 403 403 201 403
@@ -24,6 +26,8 @@ create_product            401 403 201 201 201 201 403 403 201 201 403
 create_product_update     401 403 201 201 201 403 201 403 201 201 403
 delete_client             401 404 403 403 204 404 404 404 404 204 403
 delete_client_secret      401 404 403 403 204 404 404 404 404 204 403
+delete_comment            401 403 403 403 403 403 403 403 403 403 403
+delete_comment_flag       401 404 404 404 404 404 404 404 403 403 403
 delete_identity_provider  401 404 404 404 204 404 404 404 404 204 403
 delete_invitation         401 404 404 404 204 404 404 404 404 204 403
 delete_membership         401 403 403 403 204 404 404 404 404 204 403
@@ -32,6 +36,8 @@ delete_product            401 403 403 403 403 403 403 403 204 204 403
 delete_product_update     401 403 204 204 204 403 204 403 204 204 403
 get_audit_event           401 404 404 404 200 404 404 404 404 200 403
 get_client                401 404 200 200 200 404 404 404 404 200 403
+get_comment               200 200 200 200 200 200 200 200 200 200 200
+get_comment_flag          401 404 404 404 404 404 404 404 200 200 403
 get_identity_provider     401 404 404 404 200 404 404 404 404 200 403
 get_invitation            401 404 404 404 200 404 404 404 404 200 403
 get_me                    401 200 200 200 200 200 200 200 200 200 403
@@ -41,19 +47,28 @@ get_product               200 200 200 200 200 200 200 200 200 200 200
 get_product_publiccode    200 200 200 200 200 200 200 200 200 200 200
 get_product_update        200 200 200 200 200 200 200 200 200 200 200
 get_product_version       200 200 200 200 200 200 200 200 200 200 200
+hide_comment              401 403 403 403 403 403 403 403 200 200 403
 list_audit_events         401 403 403 403 200 403 403 403 403 200 403
 list_clients              401 200 200 200 200 200 200 200 200 200 403
+list_comment_flags        401 403 403 403 403 403 403 403 200 200 403
+list_comment_versions     401 403 403 403 403 403 403 403 200 200 403
+list_comments             200 200 200 200 200 200 200 200 200 200 200
 list_identity_providers   401 403 403 403 200 403 403 403 403 200 403
 list_invitations          401 200 200 200 200 200 200 200 200 200 403
 list_memberships          401 200 200 200 200 200 200 200 200 200 403
+list_moderation_queue     401 403 403 403 403 403 403 403 200 200 403
+list_moderation_statement 200 200 200 200 200 200 200 200 200 200 200
 list_organisations        200 200 200 200 200 200 200 200 200 200 200
 list_product_updates      200 200 200 200 200 200 200 200 200 200 200
 list_product_versions     200 200 200 200 200 200 200 200 200 200 200
 list_products             200 200 200 200 200 200 200 200 200 200 200
 list_similar_products     200 200 200 200 200 200 200 200 200 200 200
 put_product_publiccode    401 403 200 200 200 403 200 403 200 200 403
+remove_comment            401 403 403 403 403 403 403 403 200 200 403
+restore_comment           401 403 403 403 403 403 403 403 200 200 403
 revert_product            401 403 200 200 200 403 200 403 200 200 403
 update_client             401 404 403 403 200 404 404 404 404 200 403
+update_comment            401 403 403 403 403 403 403 403 403 403 403
 update_identity_provider  401 404 404 404 200 404 404 404 404 200 403
 update_me                 401 200 200 200 200 200 200 200 200 200 403
 update_membership         401 403 403 403 200 404 404 404 404 200 403
@@ -112,7 +127,8 @@ fn everybody_may_do_what_the_table_says_and_no_more() {
                 wrong.push(format!("{id}: {who} gets {} and not {expected}", answer.status));
             }
             // Something fresh for the next one.
-            if matches!(answer.status, 201 | 204) {
+            let judged = answer.status == 200 && operation.method == "POST" && id.ends_with("_comment");
+            if matches!(answer.status, 201 | 204) || judged {
                 target = world.target(&server, operation);
             }
         }

@@ -13,7 +13,7 @@ use crate::support::{Answer, Server, council, product};
 const MANY: usize = 20;
 
 /// Makes calls at the same moment, and tells their answers.
-fn at_once(calls: Vec<Call<'_>>) -> Vec<Answer> {
+pub(crate) fn at_once(calls: Vec<Call<'_>>) -> Vec<Answer> {
     let barrier = Barrier::new(calls.len());
     let barrier = &barrier;
     thread::scope(|scope| {
@@ -30,7 +30,8 @@ fn at_once(calls: Vec<Call<'_>>) -> Vec<Answer> {
     })
 }
 
-fn how_many(answers: &[Answer], status: u16) -> usize {
+/// Those with a status.
+pub(crate) fn how_many(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 

@@ -9,6 +9,8 @@ mod audit_events;
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod comments;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod document;
@@ -26,6 +28,8 @@ mod limits;
 mod memberships;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod moderation;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]

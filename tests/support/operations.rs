@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::client::{Answer, Call, Client};
 use super::contract::Operation;
-use super::server::Server;
+use super::server::{Person, Server};
 use super::{council, product, supplier};
 
 /// Organisations that the calls are about.
@@ -21,6 +21,8 @@ pub struct World {
     pub supplier: Answer,
     /// Another supplier.
     pub other_supplier: Answer,
+    /// Who wrote the comments and raised the flags of [`OF_THE_AUTHOR`].
+    pub author: Person,
 }
 
 /// What one call is about, fresh so that it may be changed and removed.
@@ -41,6 +43,11 @@ pub struct Target {
     pub provider: Uuid,
     /// An open invitation to the council, with [`INVITATION`] as its secret.
     pub invitation: Uuid,
+    /// A comment on a product: for [`OF_THE_AUTHOR`] the author's, else of somebody who is gone. One that is restored is
+    /// hidden.
+    pub comment: Uuid,
+    /// The author's flag on it.
+    pub flag: Uuid,
 }
 
 impl Target {
@@ -55,6 +62,8 @@ impl Target {
             membership: Uuid::now_v7(),
             provider: Uuid::now_v7(),
             invitation: Uuid::now_v7(),
+            comment: Uuid::now_v7(),
+            flag: Uuid::now_v7(),
         }
     }
 }
@@ -62,8 +71,10 @@ impl Target {
 impl World {
     /// Adds the organisations.
     pub fn new(server: &Server) -> Self {
+        let council_added = server.add_organisation(council("Ealing Council"));
         Self {
-            council: server.add_organisation(council("Ealing Council")),
+            author: server.member(&council_added, Role::Contributor),
+            council: council_added,
             other_council: server.add_organisation(council("Barnet Council")),
             supplier: server.add_organisation(supplier("Civica")),
             other_supplier: server.add_organisation(supplier("Capita")),
@@ -107,6 +118,9 @@ impl World {
             ));
             return Target { invitation, ..Target::missing() };
         }
+        if operation.path.starts_with("/v1/comments") {
+            return self.comment(server, operation);
+        }
         if operation.path.starts_with("/v1/clients") {
             let client = admin.post("/v1/clients", service_client("Register")).expect(201);
             return Target { client: client.id(), ..Target::missing() };
@@ -123,6 +137,35 @@ impl World {
         Target { product: added.id(), update: update.id(), ..Target::missing() }
     }
 
+    fn comment(&self, server: &Server, operation: &Operation) -> Target {
+        let (comment, flag) = (Uuid::now_v7(), Uuid::now_v7());
+        let product = server.add_product(product("Discussed")).id();
+        let own = matches!(operation.id.as_str(), "update_comment" | "delete_comment");
+        let author = if own { format!("'{}'", self.author.id) } else { "null".to_owned() };
+        let status = if operation.id == "restore_comment" { "hidden" } else { "visible" };
+        server.database().execute(&format!(
+            "insert into comments (id, product_id, status, author_id, author_kind, body_markdown, body_html, renderer, queued_at)
+             values ('{comment}', '{product}', '{status}', {author}, 'member', 'It works.', '<p>It works.</p>', 1, now())"
+        ));
+        if !own {
+            server.database().execute(&format!(
+                "insert into comment_flags (id, comment_id, user_id, reason)
+                 values ('{flag}', '{comment}', '{}', 'wrong')",
+                self.author.id
+            ));
+        }
+        Target { comment, flag, ..Target::missing() }
+    }
+
+    /// Who can make a call that succeeds: an administrator of the platform, or where that takes it the author.
+    pub fn doer<'s>(&self, server: &'s Server, operation: &Operation) -> Client<'s> {
+        if OF_THE_AUTHOR.contains(&operation.id.as_str()) {
+            server.as_(&self.author)
+        } else {
+            server.as_(&server.admin())
+        }
+    }
+
     /// Somebody with a role in the council.
     pub fn member(&self, server: &Server, role: Role) -> super::Person {
         server.member(&self.council, role)
@@ -136,6 +179,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "clients" => target.client.to_string(),
         "memberships" => target.membership.to_string(),
         "invitations" => target.invitation.to_string(),
+        "comments" => target.comment.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
@@ -143,6 +187,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     let path =
         path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
     let path = path.replace("{providerId}", &target.provider.to_string());
+    let path = path.replace("{flagId}", &target.flag.to_string());
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
@@ -179,6 +224,9 @@ pub fn body_of(operation: &Operation) -> Value {
         "accept_invitation" => json!({ "token": INVITATION }),
         "update_membership" => json!({ "role": "contributor" }),
         "update_me" => json!({ "displayName": "Another name" }),
+        "create_comment" | "update_comment" => json!({ "bodyMarkdown": "We use it **daily**." }),
+        "create_comment_flag" | "hide_comment" | "remove_comment" => json!({ "reason": "spam" }),
+        "restore_comment" => json!({ "note": "It is within the rules." }),
         "create_client" => service_client("Nightly sync"),
         "update_client" | "update_identity_provider" => json!({ "name": "Another name" }),
         "create_client_secret" => json!({}),
@@ -188,6 +236,9 @@ pub fn body_of(operation: &Operation) -> Value {
 
 /// Writes for which a person needs no role.
 pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "update_me"];
+
+/// Writes that nobody but the author does, whatever their role.
+pub const OF_THE_AUTHOR: &[&str] = &["delete_comment", "delete_comment_flag", "update_comment"];
 
 /// The secret of an invitation.
 pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";
