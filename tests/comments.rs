@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::client::Client;
-use crate::support::{Answer, Server, council, product, supplier};
+use crate::support::{Answer, Person, Server, council, product, supplier};
 
 /// A product to speak of, and a public body whose people do.
 fn discussed(server: &Server) -> (String, Answer) {
@@ -111,6 +111,65 @@ fn the_service_says_who_speaks_as_what() {
     let moderator = server.as_(&moderator);
     assert_eq!(moderator.post(&list, words()).expect(201)["authorKind"], "member");
     assert_eq!(moderator.post(&list, with("asModerator", json!(true))).expect(201)["authorKind"], "moderator");
+}
+
+#[test]
+fn a_program_does_not_speak() {
+    let server = Server::start();
+    let (list, ealing) = discussed(&server);
+    let admin = server.as_(&server.member(&ealing, Role::Admin));
+    let scopes = json!(["comments:read", "comments:write", "moderation"]);
+    let program = json!({
+        "organisation": ealing.text("id"), "name": "Talker", "kind": "service", "role": "steward", "scopes": scopes,
+    });
+    let program = admin.post("/v1/clients", program).expect(201);
+    let mut claims = server.claims(&Person::unknown());
+    claims.sub = program.id();
+    claims.client_id = program.text("id").to_owned();
+    claims.org = Some(ealing.id());
+    let program = server.with_authorization(&format!("Bearer {}", server.sign(&claims)));
+    let made = say(&admin, &list, "Said by a person.");
+    program.get(&path(&made)).expect(200);
+    program.post(&list, json!({ "bodyMarkdown": "Said by nobody." })).expect(403);
+    program.post(&format!("{}/flags", path(&made)), json!({ "reason": "spam" })).expect(403);
+    program.post(&format!("{}/remove", path(&made)), json!({ "reason": "spam" })).expect(403);
+    program.delete(&path(&made)).if_match(&made).expect(403);
+}
+
+#[test]
+fn no_list_reads_all_that_was_ever_said() {
+    let server = Server::start();
+    let (list, ealing) = discussed(&server);
+    let made = say(&server.as_(&server.member(&ealing, Role::Viewer)), &list, "One of many.");
+    server.database().execute(
+        "with spoken as (
+           insert into products (id, slug, name, kind, phase)
+             select gen_random_uuid(), 'spoken-of-' || i, 'Spoken of', 'service', 'beta' from generate_series(1, 100) as i
+           returning id)
+         insert into comments (id, product_id, status, author_kind, body_markdown, body_html, renderer)
+           select gen_random_uuid(), id, 'visible', 'member', 'x', 'x', 1 from spoken, generate_series(1, 200);
+         analyze comments",
+    );
+    let admin = server.admin();
+    let scans = "coalesce((select seq_scan from pg_stat_user_tables where relname = 'comments'), 0)";
+    let id = made.id();
+    let lists = [
+        list.clone(),
+        format!("{list}?sort=createdAt"),
+        format!("{list}?sort=-createdAt"),
+        format!("{list}?topLevel=true&sort=createdAt"),
+        format!("{list}?parent={id}&sort=createdAt"),
+        format!("{list}?thread={id}"),
+        path(&made),
+        "/v1/moderation/queue".to_owned(),
+    ];
+    for read in lists {
+        let before = server.database().number(scans);
+        let reader = Server::on_with_key(&server.database().url, &server.key_file());
+        reader.as_(&admin).get(&read).expect(200);
+        drop(reader);
+        assert_eq!(server.database().number(scans) - before, 0, "{read} reads them all");
+    }
 }
 
 #[test]

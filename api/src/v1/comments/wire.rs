@@ -49,7 +49,7 @@ pub struct Comment {
     /// Whether it is shown. What is not keeps its place in the thread; who wrote it and moderators still see what it
     /// says.
     pub status: CommentStatus,
-    /// What it says, in Markdown (CommonMark, with tables and strikethrough); null when it is not shown.
+    /// What it says, in Markdown (`CommonMark`, with tables and strikethrough); null when it is not shown.
     #[schema(
         min_length = 1,
         max_length = 10_000,
@@ -125,7 +125,8 @@ impl From<Decision> for CommentDecision {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateComment {
-    /// What it says, in Markdown (CommonMark, with tables and strikethrough). Raw HTML and images are left out of what is shown.
+    /// What it says, in Markdown (`CommonMark`, with tables and strikethrough). Raw HTML and images are left out of what
+    /// is shown.
     #[schema(
         min_length = 1,
         max_length = 10_000,
@@ -149,7 +150,7 @@ pub struct CreateComment {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeableComment {
-    /// What it says, in Markdown (CommonMark, with tables and strikethrough).
+    /// What it says, in Markdown (`CommonMark`, with tables and strikethrough).
     #[schema(
         min_length = 1,
         max_length = 10_000,
