@@ -139,6 +139,19 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             conflict("/parent", "cycle", "An organisation cannot, directly or through others, be its own parent.")
         }
         "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
+        "citations_one_live" => conflict(
+            "/product",
+            "cited_already",
+            "The organisation cites this product already; change, confirm or end that citation.",
+        ),
+        "citations_by_public_body" => {
+            conflict("/organisation", "no_public_body", "Only a public body cites; this organisation is none.")
+        }
+        "citations_by_living_body" => {
+            conflict("/organisation", "has_ended", "The organisation has ended; its successor cites.")
+        }
+        "citations_until_after_since" => conflict("/until", "before_start", "must not be before since"),
+        "citations_transition" => conflict("/status", "out_of_turn", "A citation does not go that way."),
         "products_step_back_has_reason" => conflict("/phaseReason", "required", "Say why: the phase moves backwards."),
         "invitations_one_open" => conflict(
             "/email",

@@ -121,6 +121,30 @@ fn may_name_owner(roles: &Roles, before: Option<Uuid>, after: Option<Uuid>) -> V
     only_if(allowed, "Only a contributor of the organisation makes it, or stops it being, the owner of a product.")
 }
 
+/// Only who contributes for a public body says what it uses. A supplier does not, and neither does the platform.
+pub fn may_cite(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    let cites = |membership: &db::people::Membership| {
+        membership.organisation_id == organisation_id && membership.kind.is_public_body()
+    };
+    only_if(
+        roles.with(Role::Contributor).any(cites),
+        "Only a contributor of the organisation, which is a public body, says what it uses.",
+    )
+}
+
+/// What should not have been said, moderators take back as well.
+pub fn may_withdraw_citation(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    if roles.moderates() { Ok(()) } else { may_cite(roles, organisation_id) }
+}
+
+/// Stewards see to it that what their organisation says holds.
+pub fn may_review(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || roles.has(organisation_id, Role::Steward),
+        "Only a steward of the organisation reviews its citations.",
+    )
+}
+
 /// Clients are private to those who contribute for their organisation: for others there is none.
 pub fn may_see_client(roles: &Roles, organisation_id: Uuid) -> Verdict {
     let allowed = roles.administers() || roles.has(organisation_id, Role::Contributor);

@@ -1,6 +1,7 @@
 //! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
 
 pub mod audit_events;
+pub mod citations;
 pub mod clients;
 pub mod identity_providers;
 pub mod invitations;
@@ -16,6 +17,7 @@ use crate::routes::Routes;
 pub fn routes() -> Routes {
     organisations::routes()
         .merge(products::routes())
+        .merge(citations::routes())
         .merge(clients::routes())
         .merge(identity_providers::routes())
         .merge(audit_events::routes())

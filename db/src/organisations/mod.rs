@@ -91,6 +91,7 @@ pub struct OrganisationRow {
     pub ends_on: Option<NaiveDate>,
     pub member_since: Option<NaiveDate>,
     pub email_domains: Texts,
+    pub stale_after_days: i32,
 }
 
 /// An organisation as one viewer may see it.
@@ -127,6 +128,7 @@ pub struct OrganisationState {
     pub replaced_by: Vec<Uuid>,
     pub member_since: Option<NaiveDate>,
     pub email_domains: Vec<String>,
+    pub stale_after_days: i32,
 }
 
 impl From<&Organisation> for OrganisationState {
@@ -146,6 +148,7 @@ impl From<&Organisation> for OrganisationState {
             replaced_by: organisation.replaced_by.0.iter().map(|reference| reference.id).collect(),
             member_since: row.member_since,
             email_domains: row.email_domains.0.clone(),
+            stale_after_days: row.stale_after_days,
         }
     }
 }
@@ -178,6 +181,7 @@ struct Columns {
     ends_on: Option<NaiveDate>,
     member_since: Option<NaiveDate>,
     email_domains: Texts,
+    stale_after_days: i32,
 }
 
 impl From<&OrganisationState> for Columns {
@@ -196,6 +200,7 @@ impl From<&OrganisationState> for Columns {
             replaced_by: _,
             member_since,
             email_domains,
+            stale_after_days,
         } = state.clone();
         Self {
             slug,
@@ -209,6 +214,7 @@ impl From<&OrganisationState> for Columns {
             ends_on,
             member_since,
             email_domains: Texts(email_domains),
+            stale_after_days,
         }
     }
 }
