@@ -9,6 +9,8 @@ mod audit_events;
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod citations;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod document;
