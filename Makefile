@@ -54,5 +54,5 @@ lint-openapi: ## the public linters on openapi/v1.json
 contract: ## call every operation of a running service
 	@deploy/local/contract.sh
 
-bench: ## time the list of products over 100 000 made-up ones
-	@bench/search.sh
+bench: ## time lists over 100 000 made-up products and citations
+	@bench/run.sh

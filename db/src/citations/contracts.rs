@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::list::{Filter, matching};
-use super::{Citation, Sight, columns, seen};
+use super::{Citation, Sight, columns};
 use crate::functions::contract_end_order;
 use crate::organisations::{Reference, to_limit};
 use crate::schema::{citations, organisations as bodies, products as cited};
@@ -49,7 +49,7 @@ pub fn list(
     let mut query = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(matching(conn, filter)?)
         .select(columns())
         .into_boxed();
@@ -146,7 +146,7 @@ pub fn groups(
     let mut grouped: Vec<Grouped> = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(matching(conn, filter)?)
         .group_by(sql::<Nullable<SqlUuid>>("1"))
         .select((
