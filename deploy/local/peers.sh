@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=service.sh
 . "$(dirname "${BASH_SOURCE[0]}")/service.sh"
 
-peers=(machine_authlib.py machine_openid_client.mjs)
+peers=(machine_authlib.py machine_openid_client.mjs identity_providers.mjs)
 
 # All that a peer is told of the service is where its metadata are; the token is for what is no peer's to do.
 call_from() {
@@ -29,6 +29,8 @@ main() {
     need_build
     end_on_signals
     set_environment peers
+    # Identity providers are public, but those here.
+    export LOTI_FETCH_PRIVATE_NETWORKS=127.0.0.0/8
     prepare_service
     start_service
     local peer
