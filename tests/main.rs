@@ -43,6 +43,8 @@ mod publiccode;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod seed;
 #[cfg(test)]
 mod support;
