@@ -11,6 +11,8 @@ mod authorisation;
 #[cfg(test)]
 mod citations;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod document;
@@ -44,6 +46,8 @@ mod products;
 mod publiccode;
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod security;
 #[cfg(test)]
 mod seed;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod schema;
 
 pub mod audit;
 pub mod citations;
+pub mod claims;
 pub mod clients;
 pub mod enrolments;
 pub mod error;

@@ -26,3 +26,12 @@ pub fn variable(name: &str) -> String {
         panic!("{name} is not set: run `make cargo-test`, or deploy/local/with-postgres.sh cargo test -p tests")
     })
 }
+
+/// The text of a file of the repository.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn repository(file: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

@@ -2,7 +2,7 @@
 //!
 //! A new operation with a body needs a line in [`body_of`]; the tests that find it missing say so.
 
-use db::Role;
+use db::{PlatformRole, Role};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,6 +41,10 @@ pub struct Target {
     pub provider: Uuid,
     /// An open invitation to the council, with [`INVITATION`] as its secret.
     pub invitation: Uuid,
+    /// A citation by the council: a draft where that is what the operation takes, else an active one.
+    pub citation: Uuid,
+    /// Somebody's open claim to the supplier with [`COMPANY_NUMBER`].
+    pub claim: Uuid,
 }
 
 impl Target {
@@ -55,6 +59,8 @@ impl Target {
             membership: Uuid::now_v7(),
             provider: Uuid::now_v7(),
             invitation: Uuid::now_v7(),
+            claim: Uuid::now_v7(),
+            citation: Uuid::now_v7(),
         }
     }
 }
@@ -62,6 +68,9 @@ impl Target {
 impl World {
     /// Adds the organisations.
     pub fn new(server: &Server) -> Self {
+        let numbered = json!([{ "scheme": "GB-COH", "id": COMPANY_NUMBER }]);
+        server.add_organisation(supplier("Northgate").with("identifiers", numbered));
+        server.add_product(product("Cited"));
         Self {
             council: server.add_organisation(council("Ealing Council")),
             other_council: server.add_organisation(council("Barnet Council")),
@@ -107,6 +116,16 @@ impl World {
             ));
             return Target { invitation, ..Target::missing() };
         }
+        if operation.path.starts_with("/v1/citations") {
+            return Target { citation: self.citation(server, operation), ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/contracts") {
+            return Target::missing();
+        }
+        if operation.path.starts_with("/v1/claims") {
+            let claimant = server.as_(&server.person(&[], &[]));
+            return Target { claim: claimant.post("/v1/claims", claim()).expect(201).id(), ..Target::missing() };
+        }
         if operation.path.starts_with("/v1/clients") {
             let client = admin.post("/v1/clients", service_client("Register")).expect(201);
             return Target { client: client.id(), ..Target::missing() };
@@ -123,6 +142,25 @@ impl World {
         Target { product: added.id(), update: update.id(), ..Target::missing() }
     }
 
+    /// The one citation that there is, with [`CITATION`] as its id where a body has to name it.
+    fn citation(&self, server: &Server, operation: &Operation) -> Uuid {
+        server.database().execute("delete from citations");
+        let cited = server.add_product(product("Allotments"));
+        let status = if operation.id == "activate_citation" { "draft" } else { "active" };
+        let id = if operation.id == "confirm_citations" { CITATION.parse().unwrap() } else { Uuid::now_v7() };
+        server.database().execute(&format!(
+            "insert into citations (id, organisation_id, product_id, status) values ('{id}', '{}', '{}', '{status}')",
+            self.council.id(),
+            cited.id()
+        ));
+        id
+    }
+
+    /// An administrator of the platform who also administers the council: nobody may do more.
+    pub fn everything(&self, server: &Server) -> super::Person {
+        server.person(&[PlatformRole::PlatformAdmin], &[(self.council.id(), Role::Admin)])
+    }
+
     /// Somebody with a role in the council.
     pub fn member(&self, server: &Server, role: Role) -> super::Person {
         server.member(&self.council, role)
@@ -136,6 +174,8 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "clients" => target.client.to_string(),
         "memberships" => target.membership.to_string(),
         "invitations" => target.invitation.to_string(),
+        "claims" => target.claim.to_string(),
+        "citations" => target.citation.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
@@ -146,6 +186,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
+        "list_contract_groups" => path + "?by=supplier",
         _ => path,
     }
 }
@@ -177,20 +218,36 @@ pub fn body_of(operation: &Operation) -> Value {
             json!({ "organisation": "ealing-council", "email": "new@example.org", "role": "viewer" })
         }
         "accept_invitation" => json!({ "token": INVITATION }),
+        "create_citation" => json!({ "organisation": "ealing-council", "product": "cited" }),
+        "update_citation" => json!({ "satisfaction": 4 }),
+        "confirm_citations" => json!({ "ids": [CITATION] }),
+        "create_claim" => claim(),
+        "reject_claim" => json!({ "note": "Write from an address of the company, please." }),
         "update_membership" => json!({ "role": "contributor" }),
         "update_me" => json!({ "displayName": "Another name" }),
         "create_client" => service_client("Nightly sync"),
         "update_client" | "update_identity_provider" => json!({ "name": "Another name" }),
-        "create_client_secret" => json!({}),
+        "approve_claim" | "end_citation" | "create_client_secret" | "withdraw_claim" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
 }
 
 /// Writes for which a person needs no role.
-pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "update_me"];
+pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "update_me"];
 
 /// The secret of an invitation.
 pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";
+
+/// The id of a citation.
+const CITATION: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11";
+
+/// The Companies House number of a supplier whose people nobody knows yet.
+const COMPANY_NUMBER: &str = "01234567";
+
+/// A claim to it.
+fn claim() -> Value {
+    json!({ "companyNumber": COMPANY_NUMBER, "statement": "I look after our listings." })
+}
 
 /// A client of the council.
 fn service_client(name: &str) -> Value {

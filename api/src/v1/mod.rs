@@ -2,6 +2,7 @@
 
 pub mod audit_events;
 pub mod citations;
+pub mod claims;
 pub mod clients;
 pub mod identity_providers;
 pub mod invitations;
@@ -23,5 +24,6 @@ pub fn routes() -> Routes {
         .merge(audit_events::routes())
         .merge(memberships::routes())
         .merge(invitations::routes())
+        .merge(claims::routes())
         .merge(me::routes())
 }

@@ -343,7 +343,6 @@ async fn confirm_citations(once: Once, body: Json<ConfirmCitations>) -> Result<i
 /// Why one of several was not done, with its place; what is no fault of that one ends the whole.
 fn fault_at(index: usize, problem: Problem) -> Result<db::Fault, Problem> {
     let code = match problem.kind.status {
-        403 => "forbidden",
         404 => "not_found",
         409 => "out_of_turn",
         _ => return Err(problem),
