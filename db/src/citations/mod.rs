@@ -236,6 +236,21 @@ pub fn lock(tx: &mut Tx<'_>, id: Uuid) -> Result<Citation> {
     find(&mut tx.conn(), &sight, id)
 }
 
+/// The active citation of a product by an organisation, if there is one.
+pub fn live(tx: &mut Tx<'_>, organisation_id: Uuid, product_id: Uuid) -> Result<Option<Uuid>> {
+    Ok(citations::table
+        .filter(citations::organisation_id.eq(organisation_id))
+        .filter(citations::product_id.eq(product_id).and(citations::status.eq(Standing::Active)))
+        .select(citations::id)
+        .first(tx.pg)
+        .optional()?)
+}
+
+/// Today, as the database has it.
+pub fn day(tx: &mut Tx<'_>) -> Result<NaiveDate> {
+    Ok(diesel::select(today()).get_result(tx.pg)?)
+}
+
 /// What is told of a citation in the trail: the state, with where it stands.
 #[derive(Serialize)]
 struct CitationAudit<'s> {
@@ -331,7 +346,7 @@ pub fn end(tx: &mut Tx<'_>, current: &Citation, until: Option<NaiveDate>) -> Res
     }
     let until = match until.or(current.row.state.until) {
         Some(until) => until,
-        None => diesel::select(today()).get_result(tx.pg)?,
+        None => day(tx)?,
     };
     diesel::update(citations::table.find(current.row.id))
         .set((citations::status.eq(Standing::Ended), citations::until.eq(until)))
