@@ -189,9 +189,9 @@ fn named(conn: &mut Conn<'_>, page: Page<Grouped, GroupPosition>, by: GroupBy) -
             named.load::<(Uuid, String, String)>(conn.pg)?
         }
     };
-    let named = bodies::table.filter(bodies::id.eq_any(&ids)).select((bodies::id, bodies::slug, bodies::name));
+    let bodies = bodies::table.filter(bodies::id.eq_any(&ids)).select((bodies::id, bodies::slug, bodies::name));
     let names: Vec<(Uuid, String, String)> =
-        named.load::<(Uuid, String, String)>(conn.pg)?.into_iter().chain(products).collect();
+        bodies.load::<(Uuid, String, String)>(conn.pg)?.into_iter().chain(products).collect();
     let reference = |id: Uuid| {
         let found = names.iter().find(|(known, ..)| *known == id);
         found.map(|(id, slug, name)| Reference { id: *id, slug: slug.clone(), name: name.clone() })

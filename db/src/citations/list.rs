@@ -144,8 +144,8 @@ pub(super) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
     }
     if !filter.cpv_codes.is_empty() {
         let codes = Texts(filter.cpv_codes.clone());
-        let coded = cited::table.filter(cited::cpv_codes.overlaps_with(codes.clone())).select(cited::id);
-        and!(citations::contract_cpv_codes.overlaps_with(codes).or(citations::product_id.eq_any(coded)));
+        let of_code = cited::table.filter(cited::cpv_codes.overlaps_with(codes.clone())).select(cited::id);
+        and!(citations::contract_cpv_codes.overlaps_with(codes).or(citations::product_id.eq_any(of_code)));
     }
     if let Some(since) = filter.updated_since {
         and!(citations::updated_at.ge(since));
