@@ -35,6 +35,7 @@ mod outage;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod privacy;
 mod problems;
 #[cfg(test)]
 mod products;

@@ -59,8 +59,11 @@ impl App {
         let db = Db::new(&config.database);
         let keys = seal.as_ref().map(|seal| Keys::new(Arc::clone(seal), db.clone()));
         let fetch = Arc::new(Fetch::new(&config.fetch_private_networks)?);
-        let federation = Federation::new(db.clone(), Arc::clone(&fetch), clock);
-        let tokens = Tokens::new(keys, db.clone(), &config.public_url, clock).with_federation(federation);
+        let mut tokens = Tokens::new(keys, db.clone(), &config.public_url, clock);
+        if let Some(seal) = &seal {
+            let federation = Federation::new(db.clone(), Arc::clone(&fetch), Arc::clone(seal), clock);
+            tokens = tokens.with_federation(federation);
+        }
         let routes = v1::routes();
         let contract = routes.contract();
         Ok(Self {

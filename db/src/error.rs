@@ -153,6 +153,8 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "identity_providers_issuer_single_tenant" => {
             invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
         }
+        // Erased since this transaction began: tried again, it finds them gone.
+        "users_erased" => Some(Error::Contention("somebody was erased".to_owned())),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")
