@@ -23,6 +23,7 @@ mod import;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
 mod memberships;
 #[cfg(test)]
 mod migrations;

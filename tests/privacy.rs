@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use db::personal_data::{ERASED_NAME, Erasure, RowErasure, TABLES};
+use db::retention::{Keeps, RULES};
 use db::{Role, erasures};
 use serde_json::{Value, json};
 
+use crate::support::program::{Files, run, run_with, serve_with};
 use crate::support::provider::Provider;
-use crate::support::{Answer, Database, Server, council, product};
+use crate::support::{Answer, Database, Server, council, product, repository};
 
 /// Every table and column of the schema, `table.column`.
 const COLUMNS: &str = "select table_name || '.' || column_name as value from information_schema.columns
@@ -22,7 +24,7 @@ const SUSPECTS: &str = "
     select table_name || '.' || column_name from information_schema.columns
       where table_schema = 'public' and (
         column_name ~ '(^|_)(user|actor|person|claimant)_id$' or column_name ~ '(^|_)(email|principal|display_name)$'
-        or column_name ~ '_by$' or col_description(table_name::regclass, ordinal_position) like '%Personal data%')
+        or column_name ~ '_by$' or col_description(to_regclass('public.' || quote_ident(table_name)), ordinal_position) like '%Personal data%')
     order by value";
 
 /// Columns of [`SUSPECTS`] that are of nobody.
@@ -120,7 +122,7 @@ impl World {
         let (id, ealing) = (&self.id, self.ealing.id());
         let barnet = self.server.add_organisation(council("Barnet")).id();
         self.server.database().execute(&format!(
-            "update identities set tenant = 'tenant-7q3x' where user_id = '{id}';
+            "insert into identities values (gen_random_uuid(), '{id}', '{barnet}', 'https://other.example', 'tenant-7q3x', 's', 'A@b.example');
              update memberships set role = 'admin' where user_id = '{id}';
              insert into platform_roles (user_id, role) values ('{id}', 'moderator');
              insert into invitations (id, organisation_id, email, role, token_hash, expires_at)
@@ -220,18 +222,14 @@ fn nothing_is_left_of_who_was_erased_but_what_they_wrote() {
     client.delete("/v1/me").if_match(&me).expect(204);
 
     // What they called their requests is no name, and the trail keeps it.
-    let left: Vec<String> =
-        world.holding("7q3x").into_iter().filter(|row| !row.contains("request-7q3x")).collect();
+    let left: Vec<String> = world.holding("7q3x").into_iter().filter(|row| !row.contains("request-7q3x")).collect();
     assert!(left.is_empty(), "{left:#?}");
     for gone in [SUBJECT, EMAIL, NAME, OTHER_EMAIL, &format!("person:{}", world.id)] {
         let left = world.holding(gone);
         assert!(left.is_empty(), "{gone} is in {left:#?}");
     }
-    let referring: BTreeSet<String> = world
-        .holding(&world.id)
-        .iter()
-        .map(|row| row.split(' ').next().unwrap().to_owned())
-        .collect();
+    let referring: BTreeSet<String> =
+        world.holding(&world.id).iter().map(|row| row.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(Vec::from_iter(referring), ["audit_events", "erasures", "users"], "only ids, only there");
 
     world.server.anonymous().get(&format!("/v1/products/{}", product.id())).expect(200);
@@ -241,7 +239,7 @@ fn nothing_is_left_of_who_was_erased_but_what_they_wrote() {
     let name = format!("select display_name as value from users where id = '{}'", world.id);
     assert_eq!(world.server.database().texts(&name), [ERASED_NAME]);
     let trail = "select count(*) from audit_events where operation = 'delete_me' and object_type =";
-    for (table, rows) in [("users", 1), ("identities", 1), ("memberships", 1), ("invitations", 3), ("clients", 1)] {
+    for (table, rows) in [("users", 1), ("identities", 2), ("memberships", 1), ("invitations", 3), ("clients", 1)] {
         assert_eq!(world.server.database().number(&format!("{trail} '{table}'")), rows, "{table}");
     }
 }
@@ -297,7 +295,8 @@ fn a_token_of_ours_ends_with_its_person_and_so_do_their_roles() {
 fn a_client_is_no_person() {
     let server = Server::start();
     server.add_organisation(council("Ealing"));
-    let body = json!({ "organisation": "ealing", "name": "Sync", "kind": "service", "role": "viewer", "scopes": ["profile"] });
+    let body =
+        json!({ "organisation": "ealing", "name": "Sync", "kind": "service", "role": "viewer", "scopes": ["profile"] });
     let made = server.as_(&server.admin()).post("/v1/clients", body).expect(201);
     let mut claims = server.claims(&server.admin());
     (claims.sub, claims.client_id) = (made.id(), made.text("id").to_owned());
@@ -320,7 +319,9 @@ fn the_ledger_is_never_rewritten_and_the_erased_get_nothing_back() {
     }
     for back in [
         format!("insert into platform_roles (user_id, role) values ('{id}', 'moderator')"),
-        format!("insert into memberships (id, user_id, organisation_id, role) values ('{id}', '{id}', '{ealing}', 'admin')"),
+        format!(
+            "insert into memberships (id, user_id, organisation_id, role) values ('{id}', '{id}', '{ealing}', 'admin')"
+        ),
         format!("insert into identities values ('{id}', '{id}', '{ealing}', 'https://login.example', '', 'sub')"),
     ] {
         let refusal = database.refusal(&back).expect(&back);
@@ -329,4 +330,129 @@ fn the_ledger_is_never_rewritten_and_the_erased_get_nothing_back() {
     assert!(database.refusal(&format!("update users set email = 'a@b' where id = '{id}'")).is_some());
     let ledger = database.write(|tx| erasures::list(&mut tx.conn())).unwrap();
     assert_eq!((ledger.len(), ledger[0].user_id), (1, id));
+}
+
+#[test]
+fn a_restored_backup_brings_nobody_back() {
+    let (database, files, provider) = (Database::new(), Files::new(), Provider::start());
+    let key = files.path().join("key").display().to_string();
+    let ledger = files.path().join("ledger").display().to_string();
+    let settings = [("LOTI_ENCRYPTION_KEY_FILE", key.as_str()), ("LOTI_ERASURE_LEDGER_FILE", ledger.as_str())];
+    let token = format!("Bearer {}", provider.token(SUBJECT, EMAIL));
+    let (id, by_operator) = {
+        let server = Server::on(&database.url, &settings);
+        let ealing = server.add_organisation(council("Ealing").with("emailDomains", json!(["ealing.example"])));
+        let body = json!({
+            "name": "Ours", "kind": "openid_connect", "issuer": provider.issuer, "audience": "loti",
+            "algorithms": ["ES256"],
+        });
+        let admin = server.as_(&server.member(&ealing, Role::Admin));
+        admin.post(&format!("/v1/organisations/{}/identity-providers", ealing.id()), body).expect(201);
+        let me = server.with_authorization(&token).get("/v1/me").expect(200);
+        (me.text("id").to_owned(), server.member(&ealing, Role::Viewer))
+    };
+    let backup = database.copy();
+    Server::on(&database.url, &settings)
+        .with_authorization(&token)
+        .delete("/v1/me")
+        .header("If-Match", "*")
+        .expect(204);
+    let erased = run_with(&database, files.path(), &["erase", "--email", &by_operator.email.to_uppercase()], &settings);
+    assert_eq!((erased.code, erased.tally()), (0, format!("Erased {}.", by_operator.id).as_str()), "{erased:?}");
+    assert_eq!(run_with(&database, files.path(), &["erase", "--email", "no@body.example"], &settings).code, 1);
+    assert_eq!(run_with(&database, files.path(), &["erase", "--email", "a@b", "--ledger"], &settings).code, 2);
+
+    let lines = std::fs::read_to_string(&ledger).unwrap();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert!(!lines.contains('@') && !lines.contains(SUBJECT), "{lines}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&ledger).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let printed = run(&database, files.path(), &["erase", "--ledger"]).lines;
+    assert_eq!(printed, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>());
+
+    let name = format!("select display_name as value from users where id = '{id}'");
+    assert_eq!(backup.texts(&name), [NAME], "they are back");
+    let replay = |arguments: &[&str]| {
+        let run = run_with(&backup, files.path(), arguments, &settings);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.tally().to_owned()
+    };
+    assert_eq!(replay(&["erase", "--replay"]), "Erased 2, recorded 0, unchanged 0.");
+    assert_eq!(backup.texts(&name), [ERASED_NAME]);
+    assert_eq!(replay(&["erase", "--replay", &ledger]), "Erased 0, recorded 0, unchanged 4.");
+    let since = "select erased_at::text || identity_digests::text as value from erasures order by 1";
+    assert_eq!(backup.texts(since), database.texts(since), "when it was first");
+    Server::on(&backup.url, &settings).with_authorization(&token).get("/v1/me").expect(401);
+    assert_eq!(std::fs::read_to_string(&ledger).unwrap(), lines, "nothing twice");
+
+    std::fs::remove_file(&ledger).unwrap();
+    replay(&["erase", "--replay", "/dev/null"]);
+    assert_eq!(std::fs::read_to_string(&ledger).unwrap().lines().count(), 2, "what was missing is there again");
+}
+
+#[test]
+fn every_table_has_its_time_and_the_readme_says_which() {
+    let schema = "select distinct table_name::text as value from information_schema.columns
+        where table_schema = 'public' and table_name not like '\\_\\_diesel%'";
+    let (mut tables, mut ruled) = (Database::new().texts(schema), RULES.iter().map(|r| r.table).collect::<Vec<_>>());
+    (tables.sort(), ruled.sort_unstable());
+    assert_eq!(ruled, tables, "decide in db/src/retention.rs for how long the rows of a new table are kept");
+    let readme = repository("README.md");
+    for rule in RULES {
+        if let Keeps::Until(period) = &rule.keeps {
+            let row = format!("| `{}` | {} |", rule.table, period.words);
+            assert!(readme.contains(&row), "README.md lacks {row}");
+        }
+    }
+}
+
+/// Rows whose time is over and rows whose time is not, of each table that has one.
+fn old_and_young(database: &Database) {
+    database.execute(
+        "insert into organisations (id, slug, kind, name) values
+           ('00000000-0000-7000-8000-000000000001', 'ealing', 'local_authority', 'Ealing');
+         insert into idempotency_keys (principal, key, request_hash, sealed_answer, expires_at)
+           select 'person:' || gen_random_uuid(), 'k', sha256('4'), '', now() + at from unnest(array['-1 s', '1 h']::interval[]) at;
+         insert into quotas select 'tokens_of_client', 's', now() - at, 1 from unnest(array['25 h', '23 h']::interval[]) at;
+         insert into revoked_tokens (id, expires_at)
+           select gen_random_uuid(), now() + at from unnest(array['-1 s', '1 h']::interval[]) at;
+         insert into enrolments (hash, expires_at)
+           select sha256(at::text::bytea), now() - at from unnest(array['31 days', '29 days']::interval[]) at;
+         insert into invitations (id, organisation_id, email, role, token_hash, expires_at)
+           select gen_random_uuid(), '00000000-0000-7000-8000-000000000001', n || '@example.org', 'viewer',
+             sha256(n::text::bytea), now() - case when n > 1 then interval '91 days' else '89 days' end
+           from generate_series(1, 2001) n;
+         insert into signing_keys (id, kid, state, public_x, public_y, sealed_key, activated_at, retired_at)
+           select gen_random_uuid(), at::text, 'retiring', 'x', 'y', '', now(), now() - at
+           from unnest(array['61 min', '59 min']::interval[]) at",
+    );
+}
+
+fn timed() -> impl Iterator<Item = &'static str> {
+    RULES.iter().filter(|rule| matches!(rule.keeps, Keeps::Until(_))).map(|rule| rule.table)
+}
+
+#[test]
+fn what_is_old_goes_and_what_is_young_stays() {
+    let (database, files) = (Database::new(), Files::new());
+    old_and_young(&database);
+    let retained = run(&database, files.path(), &["retain"]);
+    assert_eq!((retained.code, retained.tally()), (0, "Removed 2005 rows."), "{retained:?}");
+    for table in timed() {
+        assert_eq!(database.number(&format!("select count(*) from {table}")), 1, "{table}");
+    }
+    let trail = "select count(*) from audit_events where object_type = 'invitations' and operation = 'loti_retain'";
+    assert_eq!(database.number(trail), 2000);
+    assert_eq!(run(&database, files.path(), &["retain"]).tally(), "Removed 0 rows.");
+}
+
+#[test]
+fn the_service_removes_what_is_old_by_itself() {
+    let (database, files) = (Database::new(), Files::new());
+    old_and_young(&database);
+    let key = files.path().join("key");
+    let often = [("LOTI_RETENTION_INTERVAL_SECONDS", "1")];
+    let said = serve_with(&database, &key, &often, "signing_keys");
+    assert!(said.contains("kept no longer"), "{said}");
+    assert_eq!(database.number("select count(*) from invitations"), 1);
 }

@@ -20,6 +20,7 @@ use crate::config::{Config, EncryptionKey};
 use crate::contract::body::Body;
 use crate::fetch::Fetch;
 use crate::http::idempotency::Queues;
+use crate::jobs::retention;
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -96,9 +97,15 @@ pub fn seal(config: &Config) -> Result<Option<Seal>, String> {
 ///
 /// `ready` is told the address once the socket is open.
 pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<()> {
+    let (db, every) = (app.db.clone(), app.config.retention_interval);
+    let retention = retention::run(db, every, app.config.erasure_ledger_file.clone());
     let server = bind(app)?;
     ready(server.address);
-    server.running.await
+    // It ends with the service: what is dropped is not polled any more.
+    tokio::select! {
+        served = server.running => served,
+        () = retention => Ok(()),
+    }
 }
 
 /// A service whose socket is open.

@@ -30,6 +30,7 @@ pub mod products;
 pub mod quotas;
 pub mod reference;
 pub mod removal;
+pub mod retention;
 pub mod search;
 pub mod signing_keys;
 pub mod sources;

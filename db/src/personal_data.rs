@@ -354,11 +354,7 @@ pub const TABLES: &[Table] = &[
         "id version created_at updated_at product_id posted_on body organisation_id",
         CATALOGUE,
     ),
-    of_nobody(
-        "product_versions",
-        "product_id version recorded_at organisation_id reverts_to reason state",
-        CATALOGUE,
-    ),
+    of_nobody("product_versions", "product_id version recorded_at organisation_id reverts_to reason state", CATALOGUE),
     of_nobody(
         "products",
         "id version created_at updated_at slug name summary description kind phase phase_started_on phase_reason \
@@ -369,11 +365,7 @@ pub const TABLES: &[Table] = &[
     ),
     of_nobody("publiccode_categories", "code", "A public list."),
     of_nobody("revoked_tokens", "id revoked_at expires_at", "It does not say whose the token was."),
-    of_nobody(
-        "signing_keys",
-        "id kid state public_x public_y sealed_key created_at activated_at retired_at",
-        SERVICE,
-    ),
+    of_nobody("signing_keys", "id kid state public_x public_y sealed_key created_at activated_at retired_at", SERVICE),
     of_nobody("slugs", "kind slug object_id created_at", CATALOGUE),
     of_nobody(
         "source_records",

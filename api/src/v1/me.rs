@@ -14,6 +14,7 @@ use validator::Validate;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::erasure_ledger;
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader, camel_case};
 use crate::http::text::Scope;
 use crate::http::{IfMatch, Patch, Single};
@@ -217,6 +218,7 @@ async fn delete_me(app: Data<App>, caller: Caller, if_match: IfMatch) -> Result<
     });
     erased.await?;
     app.tokens.forget();
+    erasure_ledger::catch_up(&app.db, app.config.erasure_ledger_file.as_deref()).await;
     Ok(HttpResponse::new(StatusCode::NO_CONTENT))
 }
 
