@@ -291,7 +291,7 @@ fn who_left_or_was_taken_back_can_do_nothing_any_more() {
         assert!(matches!(answer.status, 403 | 404), "{}: {} {}", operation.id, answer.status, answer.json);
     }
     let erased = server.admin();
-    server.database().execute(&format!("update users set erased_at = now() where id = '{}'", erased.id));
+    server.database().execute(&format!("update users set erased_at = now(), email = null where id = '{}'", erased.id));
     server.as_(&erased).post("/v1/products", product("Bins")).expect(401);
     server.as_(&erased).get("/v1/products").expect(401);
 }

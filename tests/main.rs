@@ -24,6 +24,7 @@ mod import;
 mod limits;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
 mod memberships;
 #[cfg(test)]
 mod migrations;
@@ -37,6 +38,7 @@ mod outage;
 mod poison;
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod products;

@@ -385,9 +385,11 @@ fn a_restored_backup_brings_nobody_back() {
     Server::on(&backup.url, &settings).with_authorization(&token).get("/v1/me").expect(401);
     assert_eq!(std::fs::read_to_string(&ledger).unwrap(), lines, "nothing twice");
 
-    std::fs::remove_file(&ledger).unwrap();
-    replay(&["erase", "--replay", "/dev/null"]);
-    assert_eq!(std::fs::read_to_string(&ledger).unwrap().lines().count(), 2, "what was missing is there again");
+    std::fs::write(&ledger, &lines[..lines.len() - 10]).unwrap();
+    replay(&["erase", "--replay"]);
+    let repaired = std::fs::read_to_string(&ledger).unwrap();
+    assert_eq!(repaired.lines().count(), 3, "what was cut off is there again");
+    assert_eq!(repaired.lines().last(), lines.lines().last());
 }
 
 #[test]
@@ -395,7 +397,8 @@ fn every_table_has_its_time_and_the_readme_says_which() {
     let schema = "select distinct table_name::text as value from information_schema.columns
         where table_schema = 'public' and table_name not like '\\_\\_diesel%'";
     let (mut tables, mut ruled) = (Database::new().texts(schema), RULES.iter().map(|r| r.table).collect::<Vec<_>>());
-    (tables.sort(), ruled.sort_unstable());
+    tables.sort();
+    ruled.sort_unstable();
     assert_eq!(ruled, tables, "decide in db/src/retention.rs for how long the rows of a new table are kept");
     let readme = repository("README.md");
     for rule in RULES {

@@ -103,7 +103,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
     ready(server.address);
     // It ends with the service: what is dropped is not polled any more.
     tokio::select! {
-        served = server.running => served,
+        outcome = server.running => outcome,
         () = retention => Ok(()),
     }
 }

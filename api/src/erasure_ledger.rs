@@ -26,33 +26,50 @@ pub async fn catch_up(db: &Db, file: Option<&Path>) {
 pub async fn write_missing(db: &Db, file: &Path) -> Result<(), String> {
     let read = db.read_as(Actor::operator("erasure ledger"), |conn, _| erasures::list(conn));
     let all = read.await.map_err(|error: db::Error| error.to_string())?;
-    let known: BTreeSet<Uuid> = read_file(file)?.iter().map(|erasure| erasure.user_id).collect();
+    let kept = read_file(file)?;
+    let known: BTreeSet<Uuid> = kept.erasures.iter().map(|erasure| erasure.user_id).collect();
     let missing: Vec<&Erasure> = all.iter().filter(|erasure| !known.contains(&erasure.user_id)).collect();
-    if missing.is_empty() && file.exists() { Ok(()) } else { append(file, &missing) }
+    if missing.is_empty() && file.exists() { Ok(()) } else { append(file, &missing, kept.ends_within_line) }
 }
 
-/// The erasures in a file; none when it is not there.
-pub fn read_file(file: &Path) -> Result<Vec<Erasure>, String> {
+/// What is in a file.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The erasures.
+    pub erasures: Vec<Erasure>,
+    /// Numbers of lines that are none, such as one that was cut off when the machine stopped: it was written again.
+    pub broken: Vec<usize>,
+    ends_within_line: bool,
+}
+
+/// Reads a file; nothing is in one that is not there.
+pub fn read_file(file: &Path) -> Result<Kept, String> {
     let mut text = String::new();
     match File::open(file) {
         Ok(open) => open.take(LARGEST).read_to_string(&mut text).map_err(|error| cannot(file, &error))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::default()),
         Err(error) => return Err(cannot(file, &error)),
     };
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let parse = |(index, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|_| format!("{}, line {}, is no erasure.", file.display(), index + 1))
-    };
-    lines.map(parse).collect()
+    let mut kept = Kept { ends_within_line: !text.is_empty() && !text.ends_with('\n'), ..Kept::default() };
+    for (index, line) in text.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(erasure) => kept.erasures.push(erasure),
+            Err(_) => kept.broken.push(index + 1),
+        }
+    }
+    Ok(kept)
 }
 
 /// In one write, so that two processes do not break into each other's lines. A few hundred bytes: not worth a
 /// thread.
-fn append(file: &Path, erasures: &[&Erasure]) -> Result<(), String> {
-    let lines: Vec<String> = erasures.iter().filter_map(|erasure| line(erasure)).map(|line| line + "\n").collect();
+fn append(file: &Path, erasures: &[&Erasure], within_line: bool) -> Result<(), String> {
+    let start = if within_line { "\n" } else { "" };
+    let lines = erasures.iter().filter_map(|erasure| line(erasure)).map(|line| line + "\n").collect::<String>();
     let mut open =
         OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(|error| cannot(file, &error))?;
-    open.write_all(lines.concat().as_bytes()).and_then(|()| open.sync_all()).map_err(|error| cannot(file, &error))
+    open.write_all(format!("{start}{lines}").as_bytes())
+        .and_then(|()| open.sync_all())
+        .map_err(|error| cannot(file, &error))
 }
 
 /// An erasure as a line.

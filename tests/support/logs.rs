@@ -63,7 +63,8 @@ impl Write for Line {
 /// What a line of a log must not have, and has.
 #[must_use]
 pub fn violation(line: &str) -> Option<&'static str> {
-    let found: [(&str, fn(&str) -> bool); 6] = [
+    type Rule = (&'static str, fn(&str) -> bool);
+    let found: [Rule; 6] = [
         ("a token", |line| line.contains("eyJ")),
         ("a header", |line| line.to_ascii_lowercase().contains("bearer ")),
         ("a secret of a client", |line| line.split("loti_").skip(1).any(|rest| hexadecimal(rest) >= 32)),

@@ -27,7 +27,7 @@ pub struct EraseArguments {
     /// Print the ledger, one JSON object a line.
     #[arg(long, group = "what")]
     ledger: bool,
-    /// After a backup was restored: erase again who was erased, by this file (LOTI_ERASURE_LEDGER_FILE when absent) and
+    /// After a backup was restored: erase again who was erased, by this file (`LOTI_ERASURE_LEDGER_FILE` when absent) and
     /// by the database's own ledger. A second run does nothing.
     #[arg(long, group = "what", num_args = 0..=1, value_name = "FILE")]
     #[expect(clippy::option_option, reason = "how clap tells a flag from a flag with a value")]
@@ -88,7 +88,11 @@ async fn replay(db: &Db, seal: &Arc<Seal>, file: Option<PathBuf>) -> Result<(), 
         if !file.exists() {
             return Err(Failure::usage(format!("{} is not there.", file.display())));
         }
-        ledger.extend(erasure_ledger::read_file(&file).map_err(Failure::failed)?);
+        let kept = erasure_ledger::read_file(&file).map_err(Failure::failed)?;
+        for number in kept.broken {
+            eprintln!("{}, line {number}, is no erasure and is passed over.", file.display());
+        }
+        ledger.extend(kept.erasures);
     }
     let (mut erased, mut recorded, mut known) = (0, 0, 0);
     for kept in ledger {
