@@ -59,6 +59,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What people say to speak for a supplier, and what was decided. A claim is decided once; then it only forgets people.
+    claims (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// The supplier that is claimed; its claims go with it.
+        organisation_id -> Uuid,
+        /// Companies House number that the claimant gave, in capitals.
+        company_number -> Text,
+        /// Who claims; emptied when that person goes, with all that was said.
+        claimant_id -> Nullable<Uuid>,
+        /// What the claimant says to show that they speak for the supplier; emptied when they go. Personal data.
+        statement -> Nullable<Text>,
+        /// pending, approved, rejected, or withdrawn by the claimant.
+        status -> Text,
+        /// Who approved or rejected; null for the operator, and emptied when that person goes.
+        decided_by -> Nullable<Uuid>,
+        /// When it was approved or rejected.
+        decided_at -> Nullable<Timestamptz>,
+        /// What the claimant is told with the decision; emptied when they go. Personal data.
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// Secrets of clients. Two may live at once, so that one is replaced while the other still works.
     client_secrets (client_id, slot) {
         /// Whose; they go with the client.
@@ -587,6 +617,7 @@ diesel::table! {
 
 diesel::joinable!(citations -> organisations (organisation_id));
 diesel::joinable!(citations -> products (product_id));
+diesel::joinable!(claims -> organisations (organisation_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> organisations (organisation_id));
 diesel::joinable!(clients -> users (created_by));
@@ -607,6 +638,7 @@ diesel::joinable!(product_versions -> products (product_id));
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     citations,
+    claims,
     client_secrets,
     clients,
     comments,

@@ -9,6 +9,8 @@ mod audit_events;
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod document;

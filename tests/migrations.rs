@@ -3,6 +3,7 @@
 use std::thread;
 
 use db::PlatformRole;
+use db::claims::ClaimStatus;
 use db::clients::ClientKind;
 use db::identity_providers::IdentityProviderKind;
 use db::organisations::OrganisationKind;
@@ -109,6 +110,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         };
     }
     table! {
+        "claims_status_check" is ClaimStatus,
         "clients_kind_check" is ClientKind,
         "clients_role_check" is Role,
         "identity_providers_kind_check" is IdentityProviderKind,

@@ -133,6 +133,12 @@ impl World {
                values (gen_random_uuid(), '{ealing}', 'guest@barnet.example', 'viewer', sha256('3'), now(), now(), '{id}');
              insert into clients (id, organisation_id, name, kind, role, scopes, created_by)
                values (gen_random_uuid(), '{barnet}', 'Sync', 'service', 'viewer', '{{profile}}', '{id}');
+             insert into claims (id, organisation_id, company_number, claimant_id, statement)
+               values (gen_random_uuid(), '{barnet}', '01234567', '{id}', 'pending-7q3x');
+             insert into claims (id, organisation_id, company_number, claimant_id, statement, status, decided_at, note)
+               values (gen_random_uuid(), '{barnet}', '01234567', '{id}', 'said-7q3x', 'rejected', now(), 'told-7q3x');
+             insert into claims (id, organisation_id, company_number, status, decided_at, decided_by)
+               values (gen_random_uuid(), '{barnet}', '01234567', 'rejected', now(), '{id}');
              insert into quotas values ('acceptances_of_principal', 'person:{id}', now(), 3);
              insert into idempotency_keys (principal, key, request_hash, sealed_answer)
                values ('person:{id}', 'key-7q3x', sha256('4'), 'sealed');

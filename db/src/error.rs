@@ -127,7 +127,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         }
         "slugs_slug_not_uuid" => invalid("/slug", "looks_like_id", "must not look like an id (a UUID)"),
         "slugs_slug_form" => invalid("/slug", "wrong_form", "must be kebab-case of at most 80 characters"),
-        "organisation_identifiers_pkey" => conflict(
+        "organisation_identifiers_pkey" | "organisation_identifiers_company_number_key" => conflict(
             "/identifiers",
             "identifier_taken",
             "Another organisation holds one of these identifiers; look it up with ?identifier= and change that one.",
@@ -155,6 +155,11 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         }
         // Erased since this transaction began: tried again, it finds them gone.
         "users_erased" => Some(Error::Contention("somebody was erased".to_owned())),
+        "claims_one_pending" => conflict(
+            "/companyNumber",
+            "claimed_already",
+            "You have an open claim to this organisation; wait for the decision, or withdraw it to make another.",
+        ),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

@@ -18,6 +18,7 @@ define_sql_function! { fn organisation_ref(organisation: Nullable<Uuid>) -> Null
 define_sql_function! { fn organisation_identifier_list(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn organisation_replaced_by(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn organisation_successors(organisation: Uuid) -> Jsonb; }
+define_sql_function! { fn organisation_of_company(number: Text) -> Nullable<Uuid>; }
 define_sql_function! { fn sees_as_member(viewer: Nullable<Uuid>, organisation: Uuid) -> Bool; }
 define_sql_function! { fn citation_count(product: Uuid) -> BigInt; }
 define_sql_function! { fn citing_organisation_count(product: Uuid) -> BigInt; }

@@ -10,6 +10,7 @@
 mod schema;
 
 pub mod audit;
+pub mod claims;
 pub mod clients;
 pub mod enrolments;
 pub mod erasures;

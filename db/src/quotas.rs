@@ -30,9 +30,18 @@ pub const INVITATIONS_OF_PRINCIPAL: Action = Action { name: "invitations_of_prin
 /// Attempts of one person to accept an invitation.
 pub const ACCEPTANCES_OF_PRINCIPAL: Action = Action { name: "acceptances_of_principal", limit: 60, window: 3600 };
 
+/// Claims of one person to organisations: each takes a moderator's time.
+pub const CLAIMS_OF_PERSON: Action = Action { name: "claims_of_person", limit: 10, window: 86_400 };
+
 /// Every action that is bounded.
-pub const ACTIONS: &[Action] =
-    &[TOKENS_OF_CLIENT, REFUSALS_OF_ADDRESS, ENROLMENTS_OF_ADDRESS, INVITATIONS_OF_PRINCIPAL, ACCEPTANCES_OF_PRINCIPAL];
+pub const ACTIONS: &[Action] = &[
+    TOKENS_OF_CLIENT,
+    REFUSALS_OF_ADDRESS,
+    ENROLMENTS_OF_ADDRESS,
+    INVITATIONS_OF_PRINCIPAL,
+    ACCEPTANCES_OF_PRINCIPAL,
+    CLAIMS_OF_PERSON,
+];
 
 #[derive(QueryableByName)]
 struct Counted {

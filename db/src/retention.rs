@@ -105,6 +105,7 @@ pub const RULES: &[Rule] = &[
     always("product_versions", CATALOGUE),
     always("citations", CATALOGUE),
     always("comments", CATALOGUE),
+    always("claims", "Who came to speak for a supplier, and why; without their words once they are erased."),
     always("slugs", "A slug never comes to mean something else."),
     always("source_records", "An import that is run again has to know its rows."),
     always("lgsl_services", LISTS),

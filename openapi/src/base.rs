@@ -42,6 +42,7 @@ pub(crate) fn document() -> Value {
         "security": [{ "oauth2": [] }, { "bearer": [] }],
         "tags": [
             { "name": "audit", "description": "Who did what to which object." },
+            { "name": "claims", "description": "How a supplier's people come to speak for it: by its Companies House number, once a moderator agrees." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
             { "name": "me", "description": "Who the caller is, as the service knows them." },
             { "name": "memberships", "description": "Who belongs to which organisation, and how people come in: by identity providers, and by invitation." },

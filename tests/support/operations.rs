@@ -41,6 +41,8 @@ pub struct Target {
     pub provider: Uuid,
     /// An open invitation to the council, with [`INVITATION`] as its secret.
     pub invitation: Uuid,
+    /// Somebody's open claim to the supplier with [`COMPANY_NUMBER`].
+    pub claim: Uuid,
 }
 
 impl Target {
@@ -55,6 +57,7 @@ impl Target {
             membership: Uuid::now_v7(),
             provider: Uuid::now_v7(),
             invitation: Uuid::now_v7(),
+            claim: Uuid::now_v7(),
         }
     }
 }
@@ -62,6 +65,8 @@ impl Target {
 impl World {
     /// Adds the organisations.
     pub fn new(server: &Server) -> Self {
+        let numbered = json!([{ "scheme": "GB-COH", "id": COMPANY_NUMBER }]);
+        server.add_organisation(supplier("Northgate").with("identifiers", numbered));
         Self {
             council: server.add_organisation(council("Ealing Council")),
             other_council: server.add_organisation(council("Barnet Council")),
@@ -107,6 +112,10 @@ impl World {
             ));
             return Target { invitation, ..Target::missing() };
         }
+        if operation.path.starts_with("/v1/claims") {
+            let claimant = server.as_(&server.person(&[], &[]));
+            return Target { claim: claimant.post("/v1/claims", claim()).expect(201).id(), ..Target::missing() };
+        }
         if operation.path.starts_with("/v1/clients") {
             let client = admin.post("/v1/clients", service_client("Register")).expect(201);
             return Target { client: client.id(), ..Target::missing() };
@@ -136,6 +145,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "clients" => target.client.to_string(),
         "memberships" => target.membership.to_string(),
         "invitations" => target.invitation.to_string(),
+        "claims" => target.claim.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
@@ -177,20 +187,30 @@ pub fn body_of(operation: &Operation) -> Value {
             json!({ "organisation": "ealing-council", "email": "new@example.org", "role": "viewer" })
         }
         "accept_invitation" => json!({ "token": INVITATION }),
+        "create_claim" => claim(),
+        "reject_claim" => json!({ "note": "Write from an address of the company, please." }),
         "update_membership" => json!({ "role": "contributor" }),
         "update_me" => json!({ "displayName": "Another name" }),
         "create_client" => service_client("Nightly sync"),
         "update_client" | "update_identity_provider" => json!({ "name": "Another name" }),
-        "create_client_secret" => json!({}),
+        "approve_claim" | "create_client_secret" | "withdraw_claim" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
 }
 
 /// Writes for which a person needs no role.
-pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "delete_me", "update_me"];
+pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "delete_me", "update_me"];
 
 /// The secret of an invitation.
 pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";
+
+/// The Companies House number of a supplier whose people nobody knows yet.
+const COMPANY_NUMBER: &str = "01234567";
+
+/// A claim to it.
+fn claim() -> Value {
+    json!({ "companyNumber": COMPANY_NUMBER, "statement": "I look after our listings." })
+}
 
 /// A client of the council.
 fn service_client(name: &str) -> Value {

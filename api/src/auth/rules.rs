@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use db::claims::Claim;
 use db::clients::{ClientKind, ClientState};
 use db::identity_providers::IdentityProviderState;
 use db::memberships::Membership;
@@ -213,6 +214,29 @@ pub fn may_lend_platform_roles(
         "Only an administrator of the platform sets platformRoles, or changes issuer, audience, kind or algorithms of a \
          provider that has it.",
     )
+}
+
+/// Claims hold what people say of themselves: they are there for the claimant and for those who decide.
+pub fn may_see_claim(roles: &Roles, own: Option<Uuid>, claim: &Claim) -> Verdict {
+    if roles.moderates() || is_claimant(own, claim) { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Moderators decide about claims, and nobody about their own.
+pub fn may_decide_claim(roles: &Roles, own: Option<Uuid>, claim: &Claim) -> Verdict {
+    only_if(roles.moderates(), "Only a moderator decides about a claim.")?;
+    only_if(!is_claimant(own, claim), "Another moderator decides about a claim of yours.")
+}
+
+/// The claimant takes a claim back, or an administrator of the platform whom they asked to.
+pub fn may_withdraw_claim(roles: &Roles, own: Option<Uuid>, claim: &Claim) -> Verdict {
+    only_if(
+        roles.administers() || is_claimant(own, claim),
+        "Only the claimant, or an administrator of the platform for them, withdraws a claim.",
+    )
+}
+
+fn is_claimant(own: Option<Uuid>, claim: &Claim) -> bool {
+    claim.claimant.as_ref().is_some_and(|claimant| own == Some(claimant.id))
 }
 
 /// Invitations hold addresses, so they are there for those who decide about them only.

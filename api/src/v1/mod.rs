@@ -1,6 +1,7 @@
 //! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
 
 pub mod audit_events;
+pub mod claims;
 pub mod clients;
 pub mod identity_providers;
 pub mod invitations;
@@ -21,5 +22,6 @@ pub fn routes() -> Routes {
         .merge(audit_events::routes())
         .merge(memberships::routes())
         .merge(invitations::routes())
+        .merge(claims::routes())
         .merge(me::routes())
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::functions::{
-    alias_keys, fold, organisation_identifier_list, organisation_ref, organisation_replaced_by,
-    organisation_successors, sees_as_member,
+    alias_keys, fold, organisation_identifier_list, organisation_of_company, organisation_ref,
+    organisation_replaced_by, organisation_successors, sees_as_member,
 };
 use crate::people::Viewer;
 use crate::schema::{organisation_identifiers, organisation_replacements, organisations, slugs};
@@ -406,6 +406,14 @@ pub fn by_spelling(conn: &mut Conn<'_>, spelling: &str) -> Result<Vec<Reference>
         }
     }
     Ok(references)
+}
+
+/// The list of Companies House numbers.
+pub const COMPANIES_HOUSE: &str = "GB-COH";
+
+/// The organisation with a Companies House number, in whatever case that was recorded.
+pub fn by_company_number(conn: &mut Conn<'_>, number: &str) -> Result<Option<Uuid>> {
+    Ok(diesel::select(organisation_of_company(number)).get_result(conn.pg)?)
 }
 
 /// The organisation with a code.
