@@ -217,11 +217,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who was erased. Append-only; applied again after a backup of before was restored.
+    erasures (user_id) {
+        /// The person. No foreign key: a backup of before may not know them.
+        user_id -> Uuid,
+        /// When.
+        erased_at -> Timestamptz,
+        /// Their identities at providers, as digests under a key that is not in the database: their tokens of before make nobody known again.
+        identity_digests -> Array<Nullable<Text>>,
+    }
+}
+
+diesel::table! {
     /// What was answered to whom under which Idempotency-Key. Kept in the transaction of the effect, for a day.
     idempotency_keys (principal, key) {
         /// Who sent it: the kind, a colon and the id of a person or client. A key belongs to its sender.
         principal -> Text,
-        /// Idempotency-Key as it was sent.
+        /// Idempotency-Key as it was sent: a name of the sender's own choice. Personal data.
         key -> Text,
         /// SHA-256 of method, path, query, media type and body.
         request_hash -> Bytea,
@@ -674,7 +686,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         /// Address of the person, as asserted by a provider that may speak for its domain, or by an operator; null when nobody did, and once they were erased. Personal data.
         email -> Nullable<Text>,
-        /// Name as the person chose to show it. Personal data.
+        /// Name as the person chose to show it; the same for everybody who was erased. Personal data.
         display_name -> Text,
         /// When the person was erased: what they wrote stays, who they were is gone.
         erased_at -> Nullable<Timestamptz>,
@@ -712,6 +724,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     comments,
     commit_order,
     enrolments,
+    erasures,
     idempotency_keys,
     identities,
     identity_providers,

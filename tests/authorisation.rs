@@ -32,11 +32,13 @@ delete_client             401 404 403 403 204 404 404 404 404 204 403
 delete_client_secret      401 404 403 403 204 404 404 404 404 204 403
 delete_identity_provider  401 404 404 404 204 404 404 404 404 204 403
 delete_invitation         401 404 404 404 204 404 404 404 404 204 403
+delete_me                 401 204 204 204 204 204 204 204 204 204 403
 delete_membership         401 403 403 403 204 404 404 404 404 204 403
 delete_organisation       401 403 403 403 403 403 403 403 403 204 403
 delete_product            401 403 403 403 403 403 403 403 204 204 403
 delete_product_update     401 403 204 204 204 403 204 403 204 204 403
 end_citation              401 403 200 200 200 403 403 403 403 403 403
+export_me                 401 200 200 200 200 200 200 200 200 200 403
 get_audit_event           401 404 404 404 200 404 404 404 404 200 403
 get_citation              200 200 200 200 200 200 200 200 200 200 200
 get_claim                 401 404 404 404 404 404 404 404 200 200 403
@@ -310,7 +312,7 @@ fn who_left_or_was_taken_back_can_do_nothing_any_more() {
         assert!(matches!(answer.status, 403 | 404), "{}: {} {}", operation.id, answer.status, answer.json);
     }
     let erased = server.admin();
-    server.database().execute(&format!("update users set erased_at = now() where id = '{}'", erased.id));
+    server.database().execute(&format!("update users set erased_at = now(), email = null where id = '{}'", erased.id));
     server.as_(&erased).post("/v1/products", product("Bins")).expect(401);
     server.as_(&erased).get("/v1/products").expect(401);
 }

@@ -27,6 +27,8 @@ mod import;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod memberships;
 #[cfg(test)]
 mod migrations;
@@ -38,6 +40,8 @@ mod organisations;
 mod outage;
 #[cfg(test)]
 mod poison;
+#[cfg(test)]
+mod privacy;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]

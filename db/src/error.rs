@@ -166,6 +166,8 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "identity_providers_issuer_single_tenant" => {
             invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
         }
+        // Erased since this transaction began: tried again, it finds them gone.
+        "users_erased" => Some(Error::Contention("somebody was erased".to_owned())),
         "claims_one_pending" => conflict(
             "/companyNumber",
             "claimed_already",

@@ -22,6 +22,9 @@ main() {
     take_token
     run openapi/rules/schemathesis.sh "http://$LOTI_LISTEN/v1" "$LOTI_ADMIN_TOKEN" ||
         fail "The service and openapi/v1.json disagree: see above; the service's log is $log."
+    # As tests/support/logs.rs, which sees more.
+    ! grep -nE 'eyJ|[Bb]earer |loti_[0-9a-f]{32}|"[0-9a-f]{64}"|://[^/" ]+:[^/" ]+@|[[:alnum:]._%+-]@[[:alnum:]-]+\.[[:alnum:]]' "$log" ||
+        fail "A secret or something of a person is in $log: see above."
     kill -0 "$service" 2>/dev/null || fail "The service did not survive the calls: see the end of $log."
 }
 

@@ -5,6 +5,7 @@ pub mod client;
 pub mod cluster;
 pub mod contract;
 pub mod database;
+pub mod logs;
 pub mod operations;
 pub mod program;
 pub mod provider;

@@ -233,7 +233,7 @@ pub fn body_of(operation: &Operation) -> Value {
 }
 
 /// Writes for which a person needs no role.
-pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "update_me"];
+pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "delete_me", "update_me"];
 
 /// The secret of an invitation.
 pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";

@@ -246,6 +246,12 @@ pub fn by_name(conn: &mut Conn<'_>, name: &str) -> Result<Vec<(Uuid, Option<Uuid
         .load(conn.pg)?)
 }
 
+/// Folds some thousand of the oldest additions to the counters into them, and tells how many there were; none while
+/// another process is at it.
+pub fn fold_counters(tx: &mut Tx<'_>) -> Result<i64> {
+    Ok(diesel::select(functions::fold_product_counters(5000)).get_result(tx.pg)?)
+}
+
 /// The product, by id or by any slug it ever had.
 pub fn get(conn: &mut Conn<'_>, key: &Key) -> Result<Product> {
     let id = id_of(conn, key)?;
