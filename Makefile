@@ -1,7 +1,7 @@
 # The front door: `make run` serves, `make test` checks everything. The work is done by the scripts in deploy/local,
 # which say at their top what they need and leave behind.
 
-.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi contract bench
+.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi peers contract bench
 # rustup puts cargo where a shell that is not a login shell does not look.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -51,8 +51,11 @@ check-tree: ## fail when a generated file is out of date
 lint-openapi: ## the public linters on openapi/v1.json
 	@openapi/rules/lint.sh openapi/v1.json
 
+peers: ## let OAuth and OpenID Connect software of others call a running service
+	@deploy/local/peers.sh
+
 contract: ## call every operation of a running service
 	@deploy/local/contract.sh
 
-bench: ## time the list of products over 100 000 made-up ones
-	@bench/search.sh
+bench: ## time lists over 100 000 made-up products and citations
+	@bench/run.sh

@@ -105,6 +105,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What people say to speak for a supplier, and what was decided. A claim is decided once; then it only forgets people.
+    claims (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// The supplier that is claimed; its claims go with it.
+        organisation_id -> Uuid,
+        /// Companies House number that the claimant gave, in capitals.
+        company_number -> Text,
+        /// Who claims; emptied when that person goes, with all that was said.
+        claimant_id -> Nullable<Uuid>,
+        /// What the claimant says to show that they speak for the supplier; emptied when they go. Personal data.
+        statement -> Nullable<Text>,
+        /// pending, approved, rejected, or withdrawn by the claimant.
+        status -> Text,
+        /// Who approved or rejected; null for the operator, and emptied when that person goes.
+        decided_by -> Nullable<Uuid>,
+        /// When it was approved or rejected.
+        decided_at -> Nullable<Timestamptz>,
+        /// What the claimant is told with the decision; emptied when they go. Personal data.
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// Secrets of clients. Two may live at once, so that one is replaced while the other still works.
     client_secrets (client_id, slot) {
         /// Whose; they go with the client.
@@ -277,11 +307,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who was erased. Append-only; applied again after a backup of before was restored.
+    erasures (user_id) {
+        /// The person. No foreign key: a backup of before may not know them.
+        user_id -> Uuid,
+        /// When.
+        erased_at -> Timestamptz,
+        /// Their identities at providers, as digests under a key that is not in the database: their tokens of before make nobody known again.
+        identity_digests -> Array<Nullable<Text>>,
+    }
+}
+
+diesel::table! {
     /// What was answered to whom under which Idempotency-Key. Kept in the transaction of the effect, for a day.
     idempotency_keys (principal, key) {
         /// Who sent it: the kind, a colon and the id of a person or client. A key belongs to its sender.
         principal -> Text,
-        /// Idempotency-Key as it was sent.
+        /// Idempotency-Key as it was sent: a name of the sender's own choice. Personal data.
         key -> Text,
         /// SHA-256 of method, path, query, media type and body.
         request_hash -> Bytea,
@@ -734,7 +776,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         /// Address of the person, as asserted by a provider that may speak for its domain, or by an operator; null when nobody did, and once they were erased. Personal data.
         email -> Nullable<Text>,
-        /// Name as the person chose to show it. Personal data.
+        /// Name as the person chose to show it; the same for everybody who was erased. Personal data.
         display_name -> Text,
         /// When the person was erased: what they wrote stays, who they were is gone.
         erased_at -> Nullable<Timestamptz>,
@@ -743,6 +785,7 @@ diesel::table! {
 
 diesel::joinable!(citations -> organisations (organisation_id));
 diesel::joinable!(citations -> products (product_id));
+diesel::joinable!(claims -> organisations (organisation_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(clients -> organisations (organisation_id));
 diesel::joinable!(clients -> users (created_by));
@@ -772,6 +815,7 @@ diesel::joinable!(product_versions -> products (product_id));
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     citations,
+    claims,
     client_secrets,
     clients,
     comment_decisions,
@@ -780,6 +824,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     comments,
     commit_order,
     enrolments,
+    erasures,
     idempotency_keys,
     identities,
     identity_providers,

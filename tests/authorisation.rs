@@ -14,7 +14,13 @@ use crate::support::{Server, council, product};
 /// without any scope.
 const MATRIX: &str = "
 accept_invitation         401 201 201 201 201 201 201 201 201 201 403
+activate_citation         401 403 200 200 200 404 404 404 404 403 403
+approve_claim             401 404 404 404 404 404 404 404 200 200 403
 compare_product_versions  200 200 200 200 200 200 200 200 200 200 200
+confirm_citation          401 403 200 200 200 403 403 403 403 403 403
+confirm_citations         401 403 200 200 200 403 403 403 403 403 403
+create_citation           401 403 201 201 201 403 403 403 403 403 403
+create_claim              401 201 201 201 201 201 201 201 201 201 403
 create_client             401 403 403 403 201 403 403 403 403 201 403
 create_client_secret      401 404 403 403 201 404 404 404 404 201 403
 create_comment            401 201 201 201 201 201 201 201 201 201 403
@@ -30,11 +36,16 @@ delete_comment            401 403 403 403 403 403 403 403 403 403 403
 delete_comment_flag       401 404 404 404 404 404 404 404 403 403 403
 delete_identity_provider  401 404 404 404 204 404 404 404 404 204 403
 delete_invitation         401 404 404 404 204 404 404 404 404 204 403
+delete_me                 401 204 204 204 204 204 204 204 204 204 403
 delete_membership         401 403 403 403 204 404 404 404 404 204 403
 delete_organisation       401 403 403 403 403 403 403 403 403 204 403
 delete_product            401 403 403 403 403 403 403 403 204 204 403
 delete_product_update     401 403 204 204 204 403 204 403 204 204 403
+end_citation              401 403 200 200 200 403 403 403 403 403 403
+export_me                 401 200 200 200 200 200 200 200 200 200 403
 get_audit_event           401 404 404 404 200 404 404 404 404 200 403
+get_citation              200 200 200 200 200 200 200 200 200 200 200
+get_claim                 401 404 404 404 404 404 404 404 200 200 403
 get_client                401 404 200 200 200 404 404 404 404 200 403
 get_comment               200 200 200 200 200 200 200 200 200 200 200
 get_comment_flag          401 404 404 404 404 404 404 404 200 200 403
@@ -43,16 +54,22 @@ get_invitation            401 404 404 404 200 404 404 404 404 200 403
 get_me                    401 200 200 200 200 200 200 200 200 200 403
 get_membership            401 200 200 200 200 404 404 404 404 200 403
 get_organisation          200 200 200 200 200 200 200 200 200 200 200
+get_organisation_statistics 200 200 200 200 200 200 200 200 200 200 200
 get_product               200 200 200 200 200 200 200 200 200 200 200
 get_product_publiccode    200 200 200 200 200 200 200 200 200 200 200
+get_product_statistics    200 200 200 200 200 200 200 200 200 200 200
 get_product_update        200 200 200 200 200 200 200 200 200 200 200
 get_product_version       200 200 200 200 200 200 200 200 200 200 200
 hide_comment              401 403 403 403 403 403 403 403 200 200 403
 list_audit_events         401 403 403 403 200 403 403 403 403 200 403
+list_citations            200 200 200 200 200 200 200 200 200 200 200
+list_claims               401 200 200 200 200 200 200 200 200 200 403
 list_clients              401 200 200 200 200 200 200 200 200 200 403
 list_comment_flags        401 403 403 403 403 403 403 403 200 200 403
 list_comment_versions     401 403 403 403 403 403 403 403 200 200 403
 list_comments             200 200 200 200 200 200 200 200 200 200 200
+list_contract_groups      200 200 200 200 200 200 200 200 200 200 200
+list_contracts            200 200 200 200 200 200 200 200 200 200 200
 list_identity_providers   401 403 403 403 200 403 403 403 403 200 403
 list_invitations          401 200 200 200 200 200 200 200 200 200 403
 list_memberships          401 200 200 200 200 200 200 200 200 200 403
@@ -62,11 +79,14 @@ list_organisations        200 200 200 200 200 200 200 200 200 200 200
 list_product_updates      200 200 200 200 200 200 200 200 200 200 200
 list_product_versions     200 200 200 200 200 200 200 200 200 200 200
 list_products             200 200 200 200 200 200 200 200 200 200 200
+list_review_queue         401 403 403 200 200 403 403 403 403 200 403
 list_similar_products     200 200 200 200 200 200 200 200 200 200 200
 put_product_publiccode    401 403 200 200 200 403 200 403 200 200 403
+reject_claim              401 404 404 404 404 404 404 404 200 200 403
 remove_comment            401 403 403 403 403 403 403 403 200 200 403
 restore_comment           401 403 403 403 403 403 403 403 200 200 403
 revert_product            401 403 200 200 200 403 200 403 200 200 403
+update_citation           401 403 200 200 200 403 403 403 403 403 403
 update_client             401 404 403 403 200 404 404 404 404 200 403
 update_comment            401 403 403 403 403 403 403 403 403 403 403
 update_identity_provider  401 404 404 404 200 404 404 404 404 200 403
@@ -74,6 +94,8 @@ update_me                 401 200 200 200 200 200 200 200 200 200 403
 update_membership         401 403 403 403 200 404 404 404 404 200 403
 update_organisation       401 403 403 200 200 403 403 403 403 200 403
 update_product            401 403 200 200 200 403 200 403 200 200 403
+withdraw_citation         401 403 200 200 200 403 403 403 200 200 403
+withdraw_claim            401 404 404 404 404 404 404 404 403 200 403
 ";
 
 fn matrix() -> Vec<(&'static str, Vec<u16>)> {
@@ -127,8 +149,8 @@ fn everybody_may_do_what_the_table_says_and_no_more() {
                 wrong.push(format!("{id}: {who} gets {} and not {expected}", answer.status));
             }
             // Something fresh for the next one.
-            let judged = answer.status == 200 && operation.method == "POST" && id.ends_with("_comment");
-            if matches!(answer.status, 201 | 204) || judged {
+            let acted = operation.method == "POST" && answer.status == 200;
+            if acted || matches!(answer.status, 201 | 204) {
                 target = world.target(&server, operation);
             }
         }
@@ -305,7 +327,7 @@ fn who_left_or_was_taken_back_can_do_nothing_any_more() {
         assert!(matches!(answer.status, 403 | 404), "{}: {} {}", operation.id, answer.status, answer.json);
     }
     let erased = server.admin();
-    server.database().execute(&format!("update users set erased_at = now() where id = '{}'", erased.id));
+    server.database().execute(&format!("update users set erased_at = now(), email = null where id = '{}'", erased.id));
     server.as_(&erased).post("/v1/products", product("Bins")).expect(401);
     server.as_(&erased).get("/v1/products").expect(401);
 }

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -17,12 +16,7 @@ use crate::support::operations::{Target, path_of};
 use crate::support::program::binary;
 use crate::support::raw::receive;
 use crate::support::server::{TRUSTED_ORIGIN, new_folder};
-use crate::support::{Server, product};
-
-fn repository(file: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use crate::support::{Server, product, repository};
 
 #[test]
 fn is_committed_as_the_code_makes_it() {

@@ -50,7 +50,7 @@ impl Place {
     fn written(&self) -> i64 {
         self.server.database().number(
             "(select count(*) from audit_events) + (select coalesce(sum(version), 0) from organisations)
-             + (select coalesce(sum(version), 0) from products)",
+             + (select coalesce(sum(version), 0) from products) + (select coalesce(sum(version), 0) from citations)",
         )
     }
 }
@@ -329,7 +329,7 @@ fn a_file_that_cannot_be_read_is_told_in_a_sentence() {
         ("utf16.csv", b"\xff\xfei\0d\0,\0n\0a\0m\0e\0\n\0", "utf16.csv: it is in UTF-16; save it as UTF-8."),
         ("empty.csv", b"", "empty.csv: it is empty."),
         ("header.csv", b"id,n\xe9me\n1,A\n", "header.csv: its header cannot be read."),
-        ("nameless.csv", b"id,colour\n1,red\n", "nameless.csv: no column has a name: "),
+        ("nameless.csv", b"id,colour\n1,red\n", "nameless.csv: no column has the name: "),
     ];
     for (name, content, sentence) in unreadable {
         let stopped = place.import("organisations --format csv good.csv", name, content);
@@ -349,4 +349,61 @@ fn a_file_that_cannot_be_read_is_told_in_a_sentence() {
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(!failed.stderr.contains("panicked"), "{}", failed.stderr);
     place.server.database().execute("alter table away rename to organisations");
+}
+
+#[test]
+fn citations_come_with_organisations_as_people_spell_them() {
+    let place = Place::new();
+    let hackney = council("London Borough of Hackney").with("aliases", json!(["Hackney Council"]));
+    place.server.add_organisation(hackney);
+    place.server.add_organisation(council("Ealing"));
+    place.server.add_organisation(supplier("Ninian Solutions"));
+    place.server.add_product(product("Huddle").with("supplier", "ninian-solutions"));
+    let csv = "Organisation,Product,Supplier,Since,Until,Contract value,Contract end\n\
+               HACKNEY COUNCIL,huddle,Ninian Solutions,2013-04,2013-11,\"£22,500.00\",31/12/2013\n\
+               London Borough of Hackney,Huddle,,01/02/2024,,,2027-03-31\n\
+               Nowhere Council,Huddle,,,,,\n\
+               Ealing,Teapot,,,,,\n\
+               Ealing,Huddle,,,,-5,\n\
+               Ninian Solutions,Huddle,,,,,\n\
+               Ealing,Huddle,,yesterday,,,\n";
+    let first = place.import("citations --format csv", "register.csv", csv);
+    assert_eq!(first.tally(), tally(2, 0, 0, 5), "{first:?}");
+    assert_eq!(
+        first.refused(),
+        [
+            "4 #/Organisation unknown_organisation",
+            "5 #/Product unknown_product",
+            "6 #/Contract value too_small",
+            "7 #/Organisation no_public_body",
+            "8 # repeated_key",
+        ]
+    );
+    let cited = place.get("/citations?organisation=london-borough-of-hackney&sort=-updatedAt&count=true");
+    assert_eq!(cited["total"], 2);
+    let items = cited["items"].as_array().unwrap();
+    let past = items.iter().find(|item| item["status"] == "ended").unwrap();
+    assert_eq!((&past["since"], &past["until"]), (&json!("2013-04-01"), &json!("2013-11-30")));
+    assert_eq!(past["contract"]["amountPence"], 2_250_000);
+    assert_eq!(past["contract"]["endsOn"], "2013-12-31");
+    assert_eq!(items.iter().find(|item| item["status"] == "active").unwrap()["since"], "2024-02-01");
+    assert_eq!(past["source"], "register");
+
+    let written = place.written();
+    let again = place.import("citations --format csv", "register.csv", csv);
+    assert_eq!((again.tally(), place.written()), (tally(0, 0, 2, 5).as_str(), written));
+    let over = csv.replace("01/02/2024,,", "01/02/2024,2025-01-31,");
+    assert_eq!(place.import("citations --format csv", "register.csv", over).tally(), tally(0, 1, 1, 5));
+    assert_eq!(place.get("/products/huddle")["organisationCount"], 0, "what the register says has ended, has");
+
+    let sale = json!({
+        "source": "g-cloud-sales", "organisation": "Ealing", "supplier": "Teapots Ltd", "product": "Teapot",
+        "lot": 3, "first_month": "2013-06-01", "last_month": "2013-06-01", "spend_gbp": 750.5,
+    });
+    let added =
+        place.import("citations --format jsonl --create-products --create-suppliers", "sales.jsonl", sale.to_string());
+    assert_eq!(added.tally(), tally(1, 0, 0, 0), "{added:?}");
+    assert!(added.stderr.contains("not used: lot"), "{}", added.stderr);
+    let teapot = place.get("/products/teapot");
+    assert_eq!((&teapot["supplier"]["slug"], &teapot["citationCount"]), (&json!("teapots-ltd"), &json!(1)));
 }

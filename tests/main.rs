@@ -9,6 +9,10 @@ mod audit_events;
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod citations;
+#[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod comments;
 #[cfg(test)]
 mod concurrency;
@@ -25,6 +29,8 @@ mod import;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod memberships;
 #[cfg(test)]
 mod migrations;
@@ -39,6 +45,8 @@ mod outage;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod products;
@@ -46,6 +54,8 @@ mod products;
 mod publiccode;
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod security;
 #[cfg(test)]
 mod seed;
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn fills_a_catalogue_once() {
     assert_eq!(written(&server), before, "a second time writes nothing");
     assert!(again.stderr.starts_with("Reference lists: 0 entries written."), "{}", again.stderr);
     let tallies: Vec<&str> = again.stderr.lines().filter(|line| line.contains("rows:")).collect();
-    assert_eq!(tallies.len(), 2, "{}", again.stderr);
+    assert_eq!(tallies.len(), 3, "{}", again.stderr);
     for tally in tallies {
         assert!(tally.contains(" 0 created, 0 changed, ") && tally.ends_with(" 0 refused"), "{tally}");
     }
@@ -35,6 +35,14 @@ fn fills_a_catalogue_once() {
     assert_eq!(boroughs["total"], 33, "32 boroughs and the City: {:?}", boroughs.each("name"));
     let hackney = get("/v1/organisations?identifier=GB-LAC:E09000012");
     assert_eq!(hackney.each("slug"), ["hackney"]);
+
+    let bought = get("/v1/citations?organisation=greater-london-authority");
+    assert_eq!(
+        (&bought["items"][0]["product"]["slug"], &bought["items"][0]["status"]),
+        (&json!("huddle"), &json!("ended"))
+    );
+    assert!(bought["items"][0]["source"].as_str().unwrap().contains("G-Cloud"), "what is public names its source");
+    assert_eq!(get("/v1/products/huddle")["citationCount"], 4);
 
     let products = get("/v1/products?count=true&limit=1");
     assert!(products["total"].as_i64().unwrap() >= 60, "{}", products["total"]);

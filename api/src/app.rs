@@ -20,6 +20,7 @@ use crate::config::{Config, EncryptionKey};
 use crate::contract::body::Body;
 use crate::fetch::Fetch;
 use crate::http::idempotency::Queues;
+use crate::jobs::{counters, retention};
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -59,8 +60,11 @@ impl App {
         let db = Db::new(&config.database);
         let keys = seal.as_ref().map(|seal| Keys::new(Arc::clone(seal), db.clone()));
         let fetch = Arc::new(Fetch::new(&config.fetch_private_networks)?);
-        let federation = Federation::new(db.clone(), Arc::clone(&fetch), clock);
-        let tokens = Tokens::new(keys, db.clone(), &config.public_url, clock).with_federation(federation);
+        let mut tokens = Tokens::new(keys, db.clone(), &config.public_url, clock);
+        if let Some(seal) = &seal {
+            let federation = Federation::new(db.clone(), Arc::clone(&fetch), Arc::clone(seal), clock);
+            tokens = tokens.with_federation(federation);
+        }
         let routes = v1::routes();
         let contract = routes.contract();
         Ok(Self {
@@ -93,9 +97,17 @@ pub fn seal(config: &Config) -> Result<Option<Seal>, String> {
 ///
 /// `ready` is told the address once the socket is open.
 pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<()> {
+    let (db, every) = (app.db.clone(), app.config.retention_interval);
+    let retention = retention::run(db, every, app.config.erasure_ledger_file.clone());
+    let counters = counters::run(app.db.clone());
     let server = bind(app)?;
     ready(server.address);
-    server.running.await
+    // It ends with the service: what is dropped is not polled any more.
+    tokio::select! {
+        outcome = server.running => outcome,
+        () = retention => Ok(()),
+        () = counters => Ok(()),
+    }
 }
 
 /// A service whose socket is open.

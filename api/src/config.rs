@@ -41,6 +41,10 @@ variables! {
         "File of the key that seals what is secret in the database, such as the keys that sign access tokens: 32 bytes in base64, readable by its owner only. `loti serve` makes it when it is not there. Without it, and without LOTI_ENCRYPTION_KEY, no token is issued or accepted.";
     "LOTI_ENCRYPTION_KEY" = "",
         "The key itself, in place of the file.";
+    "LOTI_ERASURE_LEDGER_FILE" = "",
+        "File to which each erasure of a person is added as well, by id, so that it outlives the database: `loti erase --replay` applies it after a backup was restored.";
+    "LOTI_RETENTION_INTERVAL_SECONDS" = "3600",
+        "Seconds from one removal of what is kept no longer to the next; 1 to 86400.";
     "LOTI_CORS_ORIGINS" = "",
         "Origins, separated by commas, whose pages may write. Every origin may read.";
     "LOTI_RATE_LIMIT_ANONYMOUS" = "600",
@@ -90,6 +94,10 @@ pub struct Config {
     pub migration_url: String,
     /// `LOTI_ENCRYPTION_KEY` or `LOTI_ENCRYPTION_KEY_FILE`.
     pub encryption_key: Option<EncryptionKey>,
+    /// `LOTI_ERASURE_LEDGER_FILE`
+    pub erasure_ledger_file: Option<PathBuf>,
+    /// `LOTI_RETENTION_INTERVAL_SECONDS`
+    pub retention_interval: Duration,
     /// `LOTI_CORS_ORIGINS`
     pub cors_origins: Vec<String>,
     /// `LOTI_RATE_LIMIT_ANONYMOUS`, requests a minute.
@@ -171,6 +179,8 @@ impl Config {
             public_url: reader.public_url(listen),
             migration_url: reader.migration_url(),
             encryption_key: reader.encryption_key(),
+            erasure_ledger_file: reader.get("LOTI_ERASURE_LEDGER_FILE").map(PathBuf::from),
+            retention_interval: Duration::from_secs(reader.number("LOTI_RETENTION_INTERVAL_SECONDS", 1, 86_400)),
             cors_origins: reader.origins("LOTI_CORS_ORIGINS"),
             rate_limit_anonymous: reader.number("LOTI_RATE_LIMIT_ANONYMOUS", 1, 1_000_000),
             rate_limit_token: reader.number("LOTI_RATE_LIMIT_TOKEN", 1, 1_000_000),

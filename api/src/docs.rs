@@ -56,8 +56,10 @@ async fn console(file: Path<String>) -> Result<HttpResponse, Problem> {
     let served =
         utoipa_swagger_ui::serve(&file, Arc::clone(&CONSOLE)).map_err(|error| Problem::internal(error.to_string()))?;
     let file = served.ok_or_else(Problem::not_found)?;
+    // They are all UTF-8, and say so nowhere else.
+    let charset = if file.content_type.starts_with("text/") { "; charset=utf-8" } else { "" };
     Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, file.content_type))
+        .insert_header((header::CONTENT_TYPE, format!("{}{charset}", file.content_type)))
         .insert_header((header::CONTENT_SECURITY_POLICY, CONSOLE_POLICY))
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
         .body(Bytes::from(file.bytes.into_owned())))

@@ -127,7 +127,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         }
         "slugs_slug_not_uuid" => invalid("/slug", "looks_like_id", "must not look like an id (a UUID)"),
         "slugs_slug_form" => invalid("/slug", "wrong_form", "must be kebab-case of at most 80 characters"),
-        "organisation_identifiers_pkey" => conflict(
+        "organisation_identifiers_pkey" | "organisation_identifiers_company_number_key" => conflict(
             "/identifiers",
             "identifier_taken",
             "Another organisation holds one of these identifiers; look it up with ?identifier= and change that one.",
@@ -139,6 +139,19 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             conflict("/parent", "cycle", "An organisation cannot, directly or through others, be its own parent.")
         }
         "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
+        "citations_one_live" => conflict(
+            "/product",
+            "cited_already",
+            "The organisation cites this product already; change, confirm or end that citation.",
+        ),
+        "citations_by_public_body" => {
+            conflict("/organisation", "no_public_body", "Only a public body cites; this organisation is none.")
+        }
+        "citations_by_living_body" => {
+            conflict("/organisation", "has_ended", "The organisation has ended; its successor cites.")
+        }
+        "citations_until_after_since" => conflict("/until", "before_start", "must not be before since"),
+        "citations_transition" => conflict("/status", "out_of_turn", "A citation does not go that way."),
         "products_step_back_has_reason" => conflict("/phaseReason", "required", "Say why: the phase moves backwards."),
         "invitations_one_open" => conflict(
             "/email",
@@ -165,6 +178,13 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "comment_flags_one_live" => {
             conflict("", "flagged_already", "You have flagged this comment; withdraw that flag to raise another.")
         }
+        // Erased since this transaction began: tried again, it finds them gone.
+        "users_erased" => Some(Error::Contention("somebody was erased".to_owned())),
+        "claims_one_pending" => conflict(
+            "/companyNumber",
+            "claimed_already",
+            "You have an open claim to this organisation; wait for the decision, or withdraw it to make another.",
+        ),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")

@@ -18,7 +18,9 @@ define_sql_function! { fn organisation_ref(organisation: Nullable<Uuid>) -> Null
 define_sql_function! { fn organisation_identifier_list(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn organisation_replaced_by(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn organisation_successors(organisation: Uuid) -> Jsonb; }
+define_sql_function! { fn organisation_of_company(number: Text) -> Nullable<Uuid>; }
 define_sql_function! { fn sees_as_member(viewer: Nullable<Uuid>, organisation: Uuid) -> Bool; }
+define_sql_function! { fn fold_product_counters(most: Integer) -> BigInt; }
 define_sql_function! { fn product_counts(product: Uuid) -> Array<BigInt>; }
 define_sql_function! { fn product_ref(product: Uuid) -> Jsonb; }
 define_sql_function! { fn contract_end_order(ends_on: Nullable<Date>) -> Date; }

@@ -12,7 +12,7 @@ use crate::functions::{speaks_for, wait_for_lock};
 use crate::people::{self, Role};
 use crate::schema::{identities, identity_providers, memberships, users};
 use crate::tx::{Conn, Tx};
-use crate::{Error, Result};
+use crate::{Error, Result, erasures};
 
 /// What a token says of who sent it, as one provider's organisation may take it.
 #[derive(Debug, Clone)]
@@ -35,6 +35,28 @@ pub struct Asserted {
     pub mapped: Option<Role>,
     /// `iat`
     pub issued_at: DateTime<Utc>,
+    /// What the ledger of erasures knows the identity by.
+    pub digest: String,
+}
+
+/// The name of an identity, of which the ledger of erasures keeps a digest.
+#[must_use]
+pub fn name(organisation_id: Uuid, issuer: &str, tenant: &str, subject: &str) -> String {
+    // Of a URL, an id or nothing, and whatever is left, no two identities make one name.
+    format!("{organisation_id} {issuer} {tenant} {subject}")
+}
+
+/// The names of a person's identities.
+pub(crate) fn names(tx: &mut Tx<'_>, user_id: Uuid) -> Result<Vec<String>> {
+    let known: Vec<(Uuid, String, String, String)> = identities::table
+        .filter(identities::user_id.eq(user_id))
+        .order(identities::id)
+        .select((identities::organisation_id, identities::issuer, identities::tenant, identities::subject))
+        .load(tx.pg)?;
+    let name = |(organisation_id, issuer, tenant, subject): &(Uuid, String, String, String)| {
+        name(*organisation_id, issuer, tenant, subject)
+    };
+    Ok(known.iter().map(name).collect())
 }
 
 /// What is known of somebody.
@@ -86,11 +108,13 @@ pub fn find(conn: &mut Conn<'_>, candidates: &[Asserted]) -> Result<Option<(usiz
 
 /// The person of an identity: added when they are new, brought up to date with what the provider says.
 ///
-/// [`Error::Unauthenticated`] when the address belongs to somebody with another identity.
+/// [`Error::Unauthenticated`] when the address belongs to somebody with another identity, and for a token from before
+/// the person was erased.
 pub fn sign_in(tx: &mut Tx<'_>, asserted: &Asserted) -> Result<Uuid> {
     let Asserted { organisation_id, issuer, tenant, subject, .. } = asserted;
-    let name = format!("identity {organisation_id} {issuer} {tenant} {subject}");
-    diesel::select(wait_for_lock(&name)).get_result::<bool>(tx.pg)?;
+    let name = name(*organisation_id, issuer, tenant, subject);
+    diesel::select(wait_for_lock(&format!("identity {name}"))).get_result::<bool>(tx.pg)?;
+    erasures::refuse_erased(tx.pg, &asserted.digest, asserted.issued_at)?;
     let speaks = speaks(tx.pg, asserted)?;
     let Some(known) = known(tx.pg, asserted)? else { return add(tx, asserted, speaks) };
     if let Some(role) = known.mapped_role(asserted) {

@@ -256,9 +256,15 @@ pub fn find(conn: &mut Conn<'_>, id: Uuid) -> Result<(Person, Vec<PlatformRole>)
     Ok((person, platform))
 }
 
-/// The person with their row locked for the rest of the transaction.
+/// The person with their row locked for the rest of the transaction; [`Error::NotFound`] once they were erased.
 pub fn lock(tx: &mut Tx<'_>, id: Uuid) -> Result<Person> {
-    Ok(users::table.find(id).select(Person::as_select()).for_update().first(tx.pg)?)
+    let living = users::table.find(id).filter(users::erased_at.is_null());
+    Ok(living.select(Person::as_select()).for_update().first(tx.pg)?)
+}
+
+/// Who has an address, by which operators call people; [`Error::NotFound`] when nobody has it.
+pub fn by_email(tx: &mut Tx<'_>, email: &str) -> Result<Uuid> {
+    holder_of(tx, email)?.ok_or(Error::NotFound)
 }
 
 /// Gives a locked person another name.
@@ -281,7 +287,11 @@ pub(crate) fn readdress(tx: &mut Tx<'_>, id: Uuid, email: &str) -> Result<()> {
     if holder_of(tx, email)?.is_some_and(|holder| holder != id) {
         return Ok(());
     }
-    let current = lock(tx, id)?;
+    let current = match lock(tx, id) {
+        // Erased meanwhile: whoever goes on as them is refused.
+        Err(Error::NotFound) => return Ok(()),
+        found => found?,
+    };
     diesel::update(users::table.find(id)).set(users::email.eq(email)).execute(tx.pg)?;
     audit_person(tx, &current)
 }

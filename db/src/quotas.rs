@@ -34,6 +34,9 @@ pub const COMMENTS_OF_PRINCIPAL: Action = Action { name: "comments_of_principal"
 /// Flags that one person raises.
 pub const FLAGS_OF_PRINCIPAL: Action = Action { name: "flags_of_principal", limit: 20, window: 3600 };
 
+/// Claims of one person to organisations: each takes a moderator's time.
+pub const CLAIMS_OF_PERSON: Action = Action { name: "claims_of_person", limit: 10, window: 86_400 };
+
 /// Every action that is bounded.
 pub const ACTIONS: &[Action] = &[
     TOKENS_OF_CLIENT,
@@ -43,6 +46,7 @@ pub const ACTIONS: &[Action] = &[
     ACCEPTANCES_OF_PRINCIPAL,
     COMMENTS_OF_PRINCIPAL,
     FLAGS_OF_PRINCIPAL,
+    CLAIMS_OF_PERSON,
 ];
 
 #[derive(QueryableByName)]

@@ -25,6 +25,7 @@ main() {
     find_cargo
     install_diesel
     openapi/rules/install.sh || fail "The linters of the OpenAPI document could not be installed: see above."
+    "$here/packages.sh" tests/peers || fail "The peers of the tests could not be installed: see above."
 }
 
 main

@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-phases=(setup lint build cargo-test schema openapi check-tree lint-openapi contract)
+phases=(setup lint build cargo-test schema openapi check-tree lint-openapi peers contract)
 timings=()
 
 finish() {

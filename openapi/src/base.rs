@@ -42,6 +42,8 @@ pub(crate) fn document() -> Value {
         "security": [{ "oauth2": [] }, { "bearer": [] }],
         "tags": [
             { "name": "audit", "description": "Who did what to which object." },
+            { "name": "citations", "description": "What organisations say that they use, the contracts for it, and figures across both." },
+            { "name": "claims", "description": "How a supplier's people come to speak for it: by its Companies House number, once a moderator agrees." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
             { "name": "comments", "description": "What people say of products, in threads, and what they flag." },
             { "name": "me", "description": "Who the caller is, as the service knows them." },

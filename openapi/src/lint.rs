@@ -115,8 +115,9 @@ impl Lint<'_> {
         self.must(schema.get("example").is_some() || schema.get("examples").is_some(), || {
             format!("{name} has no example")
         });
+        let closed = schema["type"] != json!("object") || schema["additionalProperties"] == json!(false);
+        self.must(closed, || format!("{name} is open"));
         let Some(properties) = schema["properties"].as_object() else { return self.bounded(name, schema) };
-        self.must(schema["additionalProperties"] == json!(false), || format!("{name} is open"));
         for (field, property) in properties {
             let at = format!("{name}.{field}");
             self.must(said(&property["description"]), || format!("{at} is not described"));

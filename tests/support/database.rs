@@ -41,6 +41,13 @@ impl Database {
         Self::create("template template0")
     }
 
+    /// One as this is now; whoever is connected to this is thrown out.
+    pub fn copy(&self) -> Self {
+        let end = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname =";
+        execute(&cluster_url(), &format!("{end} '{}'", self.name));
+        Self::create(&format!("template {}", self.name))
+    }
+
     fn create(options: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));

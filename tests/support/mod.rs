@@ -5,6 +5,7 @@ pub mod client;
 pub mod cluster;
 pub mod contract;
 pub mod database;
+pub mod logs;
 pub mod operations;
 pub mod program;
 pub mod provider;
@@ -25,4 +26,13 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run `make cargo-test`, or deploy/local/with-postgres.sh cargo test -p tests")
     })
+}
+
+/// The text of a file of the repository.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn repository(file: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

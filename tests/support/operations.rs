@@ -2,7 +2,7 @@
 //!
 //! A new operation with a body needs a line in [`body_of`]; the tests that find it missing say so.
 
-use db::Role;
+use db::{PlatformRole, Role};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -48,6 +48,10 @@ pub struct Target {
     pub comment: Uuid,
     /// The author's flag on it.
     pub flag: Uuid,
+    /// A citation by the council: a draft where that is what the operation takes, else an active one.
+    pub citation: Uuid,
+    /// Somebody's open claim to the supplier with [`COMPANY_NUMBER`].
+    pub claim: Uuid,
 }
 
 impl Target {
@@ -64,6 +68,8 @@ impl Target {
             invitation: Uuid::now_v7(),
             comment: Uuid::now_v7(),
             flag: Uuid::now_v7(),
+            claim: Uuid::now_v7(),
+            citation: Uuid::now_v7(),
         }
     }
 }
@@ -72,6 +78,9 @@ impl World {
     /// Adds the organisations.
     pub fn new(server: &Server) -> Self {
         let council_added = server.add_organisation(council("Ealing Council"));
+        let numbered = json!([{ "scheme": "GB-COH", "id": COMPANY_NUMBER }]);
+        server.add_organisation(supplier("Northgate").with("identifiers", numbered));
+        server.add_product(product("Cited"));
         Self {
             author: server.member(&council_added, Role::Contributor),
             council: council_added,
@@ -121,6 +130,16 @@ impl World {
         if operation.path.starts_with("/v1/comments") {
             return self.comment(server, operation);
         }
+        if operation.path.starts_with("/v1/citations") {
+            return Target { citation: self.citation(server, operation), ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/contracts") {
+            return Target::missing();
+        }
+        if operation.path.starts_with("/v1/claims") {
+            let claimant = server.as_(&server.person(&[], &[]));
+            return Target { claim: claimant.post("/v1/claims", claim()).expect(201).id(), ..Target::missing() };
+        }
         if operation.path.starts_with("/v1/clients") {
             let client = admin.post("/v1/clients", service_client("Register")).expect(201);
             return Target { client: client.id(), ..Target::missing() };
@@ -157,13 +176,32 @@ impl World {
         Target { comment, flag, ..Target::missing() }
     }
 
-    /// Who can make a call that succeeds: an administrator of the platform, or where that takes it the author.
+    /// Who can make a call that succeeds: who may do most, or where that takes it the author.
     pub fn doer<'s>(&self, server: &'s Server, operation: &Operation) -> Client<'s> {
         if OF_THE_AUTHOR.contains(&operation.id.as_str()) {
             server.as_(&self.author)
         } else {
-            server.as_(&server.admin())
+            server.as_(&self.everything(server))
         }
+    }
+
+    /// The one citation that there is, with [`CITATION`] as its id where a body has to name it.
+    fn citation(&self, server: &Server, operation: &Operation) -> Uuid {
+        server.database().execute("delete from citations");
+        let cited = server.add_product(product("Allotments"));
+        let status = if operation.id == "activate_citation" { "draft" } else { "active" };
+        let id = if operation.id == "confirm_citations" { CITATION.parse().unwrap() } else { Uuid::now_v7() };
+        server.database().execute(&format!(
+            "insert into citations (id, organisation_id, product_id, status) values ('{id}', '{}', '{}', '{status}')",
+            self.council.id(),
+            cited.id()
+        ));
+        id
+    }
+
+    /// An administrator of the platform who also administers the council: nobody may do more.
+    pub fn everything(&self, server: &Server) -> super::Person {
+        server.person(&[PlatformRole::PlatformAdmin], &[(self.council.id(), Role::Admin)])
     }
 
     /// Somebody with a role in the council.
@@ -180,6 +218,8 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "memberships" => target.membership.to_string(),
         "invitations" => target.invitation.to_string(),
         "comments" => target.comment.to_string(),
+        "claims" => target.claim.to_string(),
+        "citations" => target.citation.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
@@ -191,6 +231,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
+        "list_contract_groups" => path + "?by=supplier",
         _ => path,
     }
 }
@@ -222,6 +263,11 @@ pub fn body_of(operation: &Operation) -> Value {
             json!({ "organisation": "ealing-council", "email": "new@example.org", "role": "viewer" })
         }
         "accept_invitation" => json!({ "token": INVITATION }),
+        "create_citation" => json!({ "organisation": "ealing-council", "product": "cited" }),
+        "update_citation" => json!({ "satisfaction": 4 }),
+        "confirm_citations" => json!({ "ids": [CITATION] }),
+        "create_claim" => claim(),
+        "reject_claim" => json!({ "note": "Write from an address of the company, please." }),
         "update_membership" => json!({ "role": "contributor" }),
         "update_me" => json!({ "displayName": "Another name" }),
         "create_comment" | "update_comment" => json!({ "bodyMarkdown": "We use it **daily**." }),
@@ -229,19 +275,30 @@ pub fn body_of(operation: &Operation) -> Value {
         "restore_comment" => json!({ "note": "It is within the rules." }),
         "create_client" => service_client("Nightly sync"),
         "update_client" | "update_identity_provider" => json!({ "name": "Another name" }),
-        "create_client_secret" => json!({}),
+        "approve_claim" | "end_citation" | "create_client_secret" | "withdraw_claim" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
 }
 
 /// Writes for which a person needs no role.
-pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "update_me"];
+pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "delete_me", "update_me"];
 
 /// Writes that nobody but the author does, whatever their role.
 pub const OF_THE_AUTHOR: &[&str] = &["delete_comment", "delete_comment_flag", "update_comment"];
 
 /// The secret of an invitation.
 pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";
+
+/// The id of a citation.
+const CITATION: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11";
+
+/// The Companies House number of a supplier whose people nobody knows yet.
+const COMPANY_NUMBER: &str = "01234567";
+
+/// A claim to it.
+fn claim() -> Value {
+    json!({ "companyNumber": COMPANY_NUMBER, "statement": "I look after our listings." })
+}
 
 /// A client of the council.
 fn service_client(name: &str) -> Value {

@@ -18,6 +18,11 @@ pub fn binary() -> PathBuf {
 
 /// What `loti serve` says on standard error until a line with `word`; then it is stopped.
 pub fn serve_until(database: &Database, key: &Path, word: &str) -> String {
+    serve_with(database, key, &[], word)
+}
+
+/// [`serve_until`], with some settings of its own.
+pub fn serve_with(database: &Database, key: &Path, settings: &[(&str, &str)], word: &str) -> String {
     let mut child = Command::new(binary())
         .arg("serve")
         .env_clear()
@@ -26,6 +31,7 @@ pub fn serve_until(database: &Database, key: &Path, word: &str) -> String {
         .env("LOTI_PUBLIC_URL", PUBLIC_URL)
         .env("LOTI_ENCRYPTION_KEY_FILE", key)
         .env("LOTI_WORKERS", "1")
+        .envs(settings.iter().copied())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -55,12 +61,18 @@ pub struct Run {
 
 /// Runs a command on a database, in a folder.
 pub fn run(database: &Database, folder: &Path, arguments: &[&str]) -> Run {
+    run_with(database, folder, arguments, &[])
+}
+
+/// [`run`], with some settings of its own.
+pub fn run_with(database: &Database, folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Run {
     let output = Command::new(binary())
         .args(arguments)
         .current_dir(folder)
         .env_clear()
         .env("DATABASE_URL", &database.url)
         .env("LOTI_PUBLIC_URL", PUBLIC_URL)
+        .envs(settings.iter().copied())
         .output()
         .unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

@@ -93,6 +93,7 @@ impl Server {
 
     /// On a database that belongs to the test.
     pub fn on(database_url: &str, settings: &[(&str, &str)]) -> Self {
+        super::logs::watch();
         let folder = new_folder();
         let key_file = folder.join("encryption-key");
         let config = Config::from_lookup(|name| match settings.iter().find(|(key, _)| *key == name) {
@@ -216,6 +217,9 @@ impl Drop for Server {
         let ended = self.thread.take().unwrap().join();
         let _ = std::fs::remove_dir_all(&self.folder);
         assert!(ended.is_ok() || std::thread::panicking(), "the service panicked");
+        // Perhaps of another test that runs beside this one: the line says more than its place.
+        let violations = super::logs::take_violations();
+        assert!(violations.is_empty() || std::thread::panicking(), "in the log: {violations:#?}");
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::provider_keys::{ProviderKey, ProviderKeys};
+use super::seal::Seal;
 use super::token::LEEWAY_SECONDS;
 use super::{Identity, SCOPES, Verified};
 use crate::clock::Clock;
@@ -61,14 +62,15 @@ impl Audiences {
 pub struct Federation {
     db: Db,
     keys: ProviderKeys,
+    seal: Arc<Seal>,
     clock: Clock,
 }
 
 impl Federation {
-    /// Knows no keys yet.
+    /// Knows no keys yet. `seal` makes the digests by which erased identities are known.
     #[must_use]
-    pub fn new(db: Db, fetch: Arc<Fetch>, clock: Clock) -> Self {
-        Self { db, keys: ProviderKeys::new(fetch), clock }
+    pub fn new(db: Db, fetch: Arc<Fetch>, seal: Arc<Seal>, clock: Clock) -> Self {
+        Self { db, keys: ProviderKeys::new(fetch), seal, clock }
     }
 
     /// Who sent a token, and when it ends.
@@ -90,7 +92,7 @@ impl Federation {
             let claims = signed_claims(token, &header, &key, provider)?;
             let times = Times::of(&claims).filter(|times| times.hold_at(self.clock.now().timestamp()))?;
             Some(Told {
-                asserted: assert(&claims, times, provider)?,
+                asserted: assert(&claims, times, provider, &self.seal)?,
                 client_id: client_of(&claims, provider.id),
                 times,
             })
@@ -225,7 +227,7 @@ fn signed_claims(
 }
 
 /// What claims say of a person, to the organisation of a provider.
-fn assert(claims: &Map<String, Value>, times: Times, provider: &IdentityProviderRow) -> Option<Asserted> {
+fn assert(claims: &Map<String, Value>, times: Times, provider: &IdentityProviderRow, seal: &Seal) -> Option<Asserted> {
     let IdentityProviderRow { id, organisation_id, state, .. } = provider;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| fits(text, 255));
     let (tenant, subject) = match state.kind {
@@ -238,6 +240,7 @@ fn assert(claims: &Map<String, Value>, times: Times, provider: &IdentityProvider
     let email = address(claims, state.kind);
     let name = text("name").or_else(|| email.as_deref().and_then(|email| email.split('@').next()));
     Some(Asserted {
+        digest: seal.pseudonym(&identities::name(*organisation_id, &state.issuer, tenant, subject)),
         provider_id: *id,
         organisation_id: *organisation_id,
         issuer: state.issuer.clone(),

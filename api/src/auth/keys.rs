@@ -23,7 +23,7 @@ use super::seal::Seal;
 /// Seconds for which the next key has to be published before it signs: what `/.well-known/jwks.json` may be cached for.
 pub const PUBLISHED_SECONDS: i32 = 300;
 /// Seconds for which a key is kept after it ceased to sign: longer than any token of its lives.
-pub const KEPT_SECONDS: i32 = 3600;
+pub const KEPT_SECONDS: i32 = db::retention::SIGNING_KEY_SECONDS;
 /// How long the ring is used before it is read again.
 const FRESH: Duration = Duration::from_secs(30);
 /// How often at most it is read for the sake of a key that it does not have.

@@ -26,6 +26,10 @@ use crate::problem::Problem;
 /// Every scope, with what it lets its holder do.
 pub const SCOPES: &[(&str, &str)] = &[
     ("audit:read", "Read the audit trail of the organisations that the person administers."),
+    ("citations:read", "Read citations, with those that only members see."),
+    ("citations:write", "Make, change, confirm and withdraw citations, as far as the person's roles allow."),
+    ("claims:read", "Read the person's claims to organisations; for moderators everybody's."),
+    ("claims:write", "Claim organisations, and decide about claims, as far as the person's roles allow."),
     ("clients:read", "Read the clients of the organisations for which the person contributes."),
     ("clients:write", "Register, change and remove clients, as far as the person's roles allow."),
     ("comments:read", "Read comments, with what only their author or a moderator sees."),

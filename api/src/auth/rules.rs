@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use db::claims::Claim;
 use db::clients::{ClientKind, ClientState};
 use db::comments::flags::Flag;
 use db::comments::{AuthorKind, Comment};
@@ -123,6 +124,30 @@ fn may_name_owner(roles: &Roles, before: Option<Uuid>, after: Option<Uuid>) -> V
     only_if(allowed, "Only a contributor of the organisation makes it, or stops it being, the owner of a product.")
 }
 
+/// Only who contributes for a public body says what it uses. A supplier does not, and neither does the platform.
+pub fn may_cite(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    let cites = |membership: &db::people::Membership| {
+        membership.organisation_id == organisation_id && membership.kind.is_public_body()
+    };
+    only_if(
+        roles.with(Role::Contributor).any(cites),
+        "Only a contributor of the organisation, which is a public body, says what it uses.",
+    )
+}
+
+/// What should not have been said, moderators take back as well.
+pub fn may_withdraw_citation(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    if roles.moderates() { Ok(()) } else { may_cite(roles, organisation_id) }
+}
+
+/// Stewards see to it that what their organisation says holds.
+pub fn may_review(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || roles.has(organisation_id, Role::Steward),
+        "Only a steward of the organisation reviews its citations.",
+    )
+}
+
 /// Clients are private to those who contribute for their organisation: for others there is none.
 pub fn may_see_client(roles: &Roles, organisation_id: Uuid) -> Verdict {
     let allowed = roles.administers() || roles.has(organisation_id, Role::Contributor);
@@ -215,6 +240,29 @@ pub fn may_lend_platform_roles(
         "Only an administrator of the platform sets platformRoles, or changes issuer, audience, kind or algorithms of a \
          provider that has it.",
     )
+}
+
+/// Claims hold what people say of themselves: they are there for the claimant and for those who decide.
+pub fn may_see_claim(roles: &Roles, own: Option<Uuid>, claim: &Claim) -> Verdict {
+    if roles.moderates() || is_claimant(own, claim) { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Moderators decide about claims, and nobody about their own.
+pub fn may_decide_claim(roles: &Roles, own: Option<Uuid>, claim: &Claim) -> Verdict {
+    only_if(roles.moderates(), "Only a moderator decides about a claim.")?;
+    only_if(!is_claimant(own, claim), "Another moderator decides about a claim of yours.")
+}
+
+/// The claimant takes a claim back, or an administrator of the platform whom they asked to.
+pub fn may_withdraw_claim(roles: &Roles, own: Option<Uuid>, claim: &Claim) -> Verdict {
+    only_if(
+        roles.administers() || is_claimant(own, claim),
+        "Only the claimant, or an administrator of the platform for them, withdraws a claim.",
+    )
+}
+
+fn is_claimant(own: Option<Uuid>, claim: &Claim) -> bool {
+    claim.claimant.as_ref().is_some_and(|claimant| own == Some(claimant.id))
 }
 
 /// Invitations hold addresses, so they are there for those who decide about them only.

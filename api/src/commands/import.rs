@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Add suppliers that no organisation is known as (products by their makers' names only).
     #[arg(long)]
     create_suppliers: bool,
+    /// Add products that nobody knows (citations only); with --create-suppliers also who supplies them.
+    #[arg(long)]
+    create_products: bool,
     /// Report every row, not only those that are refused or noted.
     #[arg(long)]
     verbose: bool,
@@ -37,6 +40,7 @@ pub struct Arguments {
 enum Resource {
     Organisations,
     Products,
+    Citations,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,6 +59,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let resource = match arguments.resource {
         Resource::Organisations => import::Resource::Organisations,
         Resource::Products => import::Resource::Products,
+        Resource::Citations => import::Resource::Citations,
     };
     let format = match arguments.format {
         Format::Csv => import::Format::Csv,
@@ -62,10 +67,10 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         Format::Publiccode => import::Format::Publiccode,
     };
     if format == import::Format::Publiccode && resource != import::Resource::Products {
-        return Err(Failure::usage("publiccode.yml describes products, not organisations."));
+        return Err(Failure::usage("publiccode.yml describes products, and nothing else."));
     }
-    let Arguments { source, create_suppliers, verbose, paths, .. } = arguments;
-    let options = Options { source, create_suppliers, verbose };
+    let Arguments { source, create_suppliers, create_products, verbose, paths, .. } = arguments;
+    let options = Options { source, create_suppliers, create_products, verbose };
     let db = Db::new(&Config::from_environment()?.database);
     let rules = Arc::new(Rules::new().map_err(Failure::failed)?);
     let report = io::BufWriter::new(io::stdout());

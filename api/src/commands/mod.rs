@@ -3,6 +3,7 @@
 //! What a command produces goes to standard output, what it has to say to standard error. It ends with 0, with 2 when
 //! it was called or set up wrongly, with 1 when it could not do its work.
 
+mod erase;
 mod import;
 mod keys;
 mod seed;
@@ -40,6 +41,10 @@ pub enum Command {
     Token(token::Arguments),
     /// Give a person a role in an organisation, or take it away.
     Member(token::MemberArguments),
+    /// Erase a person, or look after the ledger of who was erased.
+    Erase(erase::EraseArguments),
+    /// Remove what is kept no longer, once, as `loti serve` does from time to time.
+    Retain,
     /// Look after signing keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -115,6 +120,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Import(arguments) => import::run(arguments),
         Command::Token(arguments) => token::run(arguments),
         Command::Member(arguments) => token::member(arguments),
+        Command::Erase(arguments) => erase::erase(arguments),
+        Command::Retain => erase::retain(),
         Command::Keys(command) => keys::run(&command),
         Command::Config => {
             print_variables();

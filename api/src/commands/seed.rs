@@ -20,6 +20,7 @@ const SERVICES: &str = include_str!("../../../db/seed/lgsl_services.csv");
 const CATEGORIES: &str = include_str!("../../../db/seed/publiccode_categories.csv");
 const ORGANISATIONS: &str = include_str!("../../../db/seed/organisations.csv");
 const PRODUCTS: &str = include_str!("../../../db/seed/products.jsonl");
+const CITATIONS: &str = include_str!("../../../db/seed/citations.csv");
 
 pub(super) fn run() -> Result<(), Failure> {
     let db = Db::new(&Config::from_environment()?.database);
@@ -38,6 +39,7 @@ pub(super) fn run() -> Result<(), Failure> {
         for (resource, name, text, format) in [
             (Resource::Organisations, "organisations.csv", ORGANISATIONS, Format::Csv),
             (Resource::Products, "products.jsonl", PRODUCTS, Format::Jsonl),
+            (Resource::Citations, "citations.csv", CITATIONS, Format::Csv),
         ] {
             let tally = load(&db, &rules, resource, name, text, format).await?;
             eprintln!("{name}: {tally}");

@@ -116,8 +116,13 @@ fn flatten(schema: &mut Value, all: &BTreeMap<String, Value>) {
 }
 
 fn close(schema: &mut Value) {
-    if schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
-        schema["additionalProperties"] = json!(false);
+    if schema["type"] != json!("object") || schema.get("additionalProperties").is_some() {
+        return;
+    }
+    schema["additionalProperties"] = json!(false);
+    // Without this the validator does not tell an unknown field by its name.
+    if schema.get("properties").is_none() {
+        schema["properties"] = json!({});
     }
 }
 

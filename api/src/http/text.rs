@@ -65,6 +65,14 @@ text! {
     OrganisationKey, 1 to 80, SLUG, "london-borough-of-hackney"
 }
 text! {
+    /// Id or slug of a product.
+    ProductKey, 1 to 80, SLUG, "bin-day"
+}
+text! {
+    /// Something that a product is connected with.
+    Integration, 1 to 120, LINE, "The address gazetteer"
+}
+text! {
     /// Sort of object in the audit trail.
     ObjectType, 1 to 60, "^[a-z][a-z0-9_]*$", "products"
 }

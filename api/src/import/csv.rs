@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::organisations::{OrganisationRow, alias_row, of_fields};
-use super::{Options, Resource, Row, fault, products};
+use super::{Options, Resource, Row, citations, fault, products};
 use crate::contract::body::Origins;
 use crate::words::kebab_case;
 
@@ -104,10 +104,16 @@ impl Table {
     pub(super) fn new(resource: Resource, header: &[String], file_stem: &str) -> Result<Self, String> {
         let names: Vec<_> = header.iter().map(|name| (name.trim().to_owned(), column_key(name))).collect();
         let mut table = Self { resource, names, source: file_stem.to_owned(), kind: None };
-        let fields = if resource == Resource::Products { PRODUCT } else { ORGANISATION };
-        let names: &[&str] = fields.iter().find(|(field, _)| *field == "name").map_or(&[], |(_, names)| names);
-        if !names.iter().any(|name| table.has(name)) && !table.spells() {
-            return Err(format!("no column has a name: call one {}", names.join(", ")));
+        let (fields, needed): (_, &[&str]) = match resource {
+            Resource::Organisations => (ORGANISATION, &["name"]),
+            Resource::Products => (PRODUCT, &["name"]),
+            Resource::Citations => (citations::FIELDS, &["organisation", "product"]),
+        };
+        for needed in needed {
+            let names: &[&str] = fields.iter().find(|(field, _)| field == needed).map_or(&[], |(_, names)| names);
+            if !names.iter().any(|name| table.has(name)) && !table.spells() {
+                return Err(format!("no column has the {needed}: call one {}", names.join(", ")));
+            }
         }
         if resource == Resource::Organisations {
             if !KEYS.iter().any(|key| table.has(key)) {
@@ -139,6 +145,7 @@ impl Table {
         let tables: &[&[(&str, &[&str])]] = match self.resource {
             Resource::Organisations => &[ORGANISATION, IDENTIFIERS],
             Resource::Products => &[PRODUCT, PRODUCT_LISTS],
+            Resource::Citations => &[citations::FIELDS],
         };
         let organisations = self.resource == Resource::Organisations;
         let used = |name: &String| {
@@ -158,6 +165,7 @@ impl Table {
         match self.resource {
             Resource::Organisations => self.organisation(line, &cells, options),
             Resource::Products => products::row(line, cells.product(), options, &self.source),
+            Resource::Citations => citations::row(line, &cells.object(), options, &self.source),
         }
     }
 
@@ -210,6 +218,11 @@ impl<'a> Cells<'a> {
 
     fn first(&self, names: &[&str]) -> Option<(&'a str, &'a str)> {
         self.all(names).into_iter().next()
+    }
+
+    /// The record by its columns.
+    fn object(&self) -> Map<String, Value> {
+        self.names.iter().zip(self.cells).map(|((name, _), cell)| (name.clone(), json!(cell))).collect()
     }
 
     /// The record as the JSON object that a line of JSON could have been.
@@ -298,7 +311,7 @@ impl Reader<'_> {
 }
 
 /// The form in which names of columns are compared.
-fn column_key(name: &str) -> String {
+pub(super) fn column_key(name: &str) -> String {
     let mut spaced = String::with_capacity(name.len());
     let mut after_lower = false;
     for letter in name.chars() {

@@ -1,12 +1,13 @@
 //! Imports: files of rows that others keep, applied so that a second run changes nothing.
 //!
-//! [`lines`] reads files within bounds, [`csv`] turns their cells into fields, [`organisations`] and [`products`] say
-//! what a row means and how it is applied, [`publiccode`] reads one product a file. Here: batches, outcomes, counts.
+//! [`lines`] reads files within bounds, [`csv`] turns their cells into fields, [`organisations`], [`products`] and
+//! [`citations`] say what a row means and how it is applied, [`publiccode`] reads one product a file. Here: batches, outcomes, counts.
 //!
 //! Each row is applied whole or not at all, behind a savepoint, some hundred to a transaction. What a row became is
 //! kept by its source and external id with a hash of its content (see [`db::sources`]): an equal row is passed over,
 //! and what people changed since stays.
 
+pub mod citations;
 pub mod csv;
 pub mod lines;
 pub mod organisations;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use crate::contract::body::{Body, Origins};
 use crate::problem::{Fault, Problem, ProblemError};
 use crate::v1;
+use citations::CitationRow;
 use lines::{At, Trouble};
 use organisations::OrganisationRow;
 use products::ProductRow;
@@ -43,6 +45,8 @@ pub enum Resource {
     Organisations,
     /// Products.
     Products,
+    /// Citations.
+    Citations,
 }
 
 impl Resource {
@@ -51,6 +55,7 @@ impl Resource {
         match self {
             Self::Organisations => "organisations",
             Self::Products => "products",
+            Self::Citations => "citations",
         }
     }
 }
@@ -73,6 +78,8 @@ pub struct Options {
     pub source: Option<String>,
     /// Whether suppliers that nobody knows are added.
     pub create_suppliers: bool,
+    /// Whether products that nobody knows are added.
+    pub create_products: bool,
     /// Whether every row is reported, not only those that are refused or noted.
     pub verbose: bool,
 }
@@ -107,6 +114,8 @@ pub enum Content {
     Alias(String, String),
     /// A product.
     Product(Box<ProductRow>),
+    /// A citation.
+    Citation(Box<CitationRow>),
 }
 
 impl Row {
@@ -252,6 +261,7 @@ impl Stopped {
 pub struct Rules {
     organisation: Body,
     product: Body,
+    citation: Body,
 }
 
 impl Rules {
@@ -261,6 +271,7 @@ impl Rules {
         Ok(Self {
             organisation: Body::new(&contract, "CreateOrganisation")?,
             product: Body::new(&contract, "CreateProduct")?,
+            citation: Body::new(&contract, "CreateCitation")?,
         })
     }
 }
@@ -388,6 +399,7 @@ impl<W: Write> Import<W> {
         match self.resource {
             Resource::Products => products::row(line, object, &self.options, &default_source),
             Resource::Organisations => organisations::json_row(line, object, &self.options, &default_source),
+            Resource::Citations => citations::row(line, &object, &self.options, &default_source),
         }
     }
 
@@ -577,13 +589,18 @@ impl Row {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, rules: &Rules) -> Result<Applied, Problem> {
-        let kind = if matches!(self.content, Content::Product(_)) { "products" } else { "organisations" };
+        let kind = match self.content {
+            Content::Product(_) => Resource::Products.kind(),
+            Content::Citation(_) => Resource::Citations.kind(),
+            Content::Unreadable | Content::Organisation(_) | Content::Alias(..) => Resource::Organisations.kind(),
+        };
         let known = sources::find(&mut tx.conn(), kind, &self.source, &self.external_id)?;
         let applied = match &self.content {
             Content::Unreadable => Err(Problem::invalid(self.faults.iter().cloned())),
             Content::Organisation(row) => row.apply(tx, rules, self, known.as_ref()),
             Content::Alias(key, spelling) => organisations::add_alias(tx, rules, &self.source, key, spelling),
             Content::Product(row) => row.apply(tx, rules, self, known.as_ref()),
+            Content::Citation(row) => row.apply(tx, rules, self, known.as_ref()),
         }?;
         sources::put(tx, kind, &self.source, &self.external_id, applied.id, applied.founder, &self.hash)?;
         Ok(applied)

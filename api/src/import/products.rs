@@ -19,6 +19,8 @@ use crate::problem::{Fault, Problem};
 use crate::v1::products::wire::CreateProduct;
 use crate::words::{cut, kebab_case, one_line};
 
+/// Characters that a name may have.
+const NAME: usize = 120;
 /// Characters that a summary may have.
 const SUMMARY: usize = 150;
 /// Characters from which the summary of another maker is no summary any more.
@@ -363,6 +365,23 @@ impl ProductRow {
             _ => Ok(None),
         }
     }
+}
+
+/// A product of that name, added.
+pub(super) fn add_product(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    source: &str,
+    name: &str,
+    supplier_id: Option<Uuid>,
+) -> Result<Uuid, Problem> {
+    let mut body = defaults(source);
+    body.insert("name".to_owned(), json!(cut(&one_line(name), NAME)));
+    body.extend(supplier_id.map(|id| ("supplier".to_owned(), json!(id))));
+    let wanted: CreateProduct = rules.product.read(Value::Object(body))?;
+    let slug = products::free_slug(tx, &wanted.facts.name)?;
+    let state = wanted.state(tx, slug)?;
+    Ok(products::create(tx, Uuid::now_v7(), &state)?.row.id)
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! `/me`: who the caller is, as the service knows them.
 
-use actix_web::Responder;
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use actix_web::{HttpResponse, Responder};
 use db::organisations::Reference;
 use db::people::{self, PlatformRole};
-use db::{Conn, Principal, Role, clients, memberships};
+use db::{Conn, Principal, Role, clients, erasures, memberships, personal_data};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
+use crate::erasure_ledger;
+use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader, camel_case};
 use crate::http::text::Scope;
 use crate::http::{IfMatch, Patch, Single};
 use crate::merge_patch;
@@ -23,7 +26,7 @@ use crate::v1::organisations::wire::OrganisationReference;
 /// The operations on oneself.
 #[must_use]
 pub fn routes() -> Routes {
-    routes![get_me, update_me]
+    routes![get_me, update_me, delete_me, export_me]
 }
 
 /// Who calls.
@@ -103,6 +106,42 @@ pub struct ChangeableMe {
     pub display_name: String,
 }
 
+/// Everything that is held of a person.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonalData {
+    /// Whether `records` is all of it: of one kind it holds the newest 10 000.
+    #[schema(example = true)]
+    pub complete: bool,
+    /// The records, by kind.
+    #[schema(max_items = 200_000)]
+    pub records: Vec<PersonalRecord>,
+}
+
+/// One thing that is held of a person.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonalRecord {
+    /// What it is: `account`, `identity`, `membership` and so on.
+    #[schema(min_length = 1, max_length = 60, pattern = "^[a-z][a-z0-9_]*$", example = "account")]
+    pub kind: String,
+    /// What is held in it.
+    #[schema(max_items = 100)]
+    pub fields: Vec<PersonalField>,
+}
+
+/// A value that is held of a person.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonalField {
+    /// Name of the field.
+    #[schema(min_length = 1, max_length = 60, pattern = "^[a-z][A-Za-z0-9]*$", example = "displayName")]
+    pub name: String,
+    /// Its value, of the field's own type; null when it has none.
+    #[schema(example = "Sam Steward")]
+    pub value: Value,
+}
+
 merge_patch! {
     /// Change to oneself, as a JSON merge patch (RFC 7396): only what is to change.
     UpdateMe of ChangeableMe
@@ -154,6 +193,67 @@ async fn update_me(app: Data<App>, caller: Caller, if_match: IfMatch, patch: Pat
     let me = changed.await?;
     let version = me.version;
     Ok(Single::ok(me, version).with_link("/v1/me", "self"))
+}
+
+/// Erase yourself
+///
+/// For people, and for good: your name, addresses, identities, memberships, roles and invitations go, and your tokens
+/// end. What you wrote stays, as that of an erased person; the audit trail keeps your id, which then says nothing. An
+/// organisation may be left without an administrator: the platform's administrators give it another. When you sign in
+/// again later, you are somebody new.
+#[utoipa::path(
+    delete, path = "/me", tag = "me",
+    params(IfMatchHeader),
+    security(("oauth2" = ["profile"]), ("bearer" = [])),
+    responses((status = 204, description = "Erased.")),
+)]
+async fn delete_me(app: Data<App>, caller: Caller, if_match: IfMatch) -> Result<impl Responder, Problem> {
+    let actor = caller.actor()?;
+    let id = actor.principal.user_id().ok_or_else(not_a_person)?;
+    let seal = app.seal.clone().ok_or_else(|| Problem::unavailable("no encryption key is loaded"))?;
+    let erased = app.db.write(actor, move |tx| {
+        let current = people::lock(tx, id).map_err(unknown)?;
+        if_match.check(current.version)?;
+        Ok::<_, Problem>(erasures::erase(tx, &current, &|name| seal.pseudonym(name))?)
+    });
+    erased.await?;
+    app.tokens.forget();
+    erasure_ledger::catch_up(&app.db, app.config.erasure_ledger_file.as_deref()).await;
+    Ok(HttpResponse::new(StatusCode::NO_CONTENT))
+}
+
+/// Read everything that is held of you
+///
+/// For people: every record that is theirs or names them, whichever organisation it is in. Of answers that are kept
+/// under an `Idempotency-Key` it says that there are some, not what they are: they were given to you already.
+#[utoipa::path(
+    get, path = "/me/export", tag = "me",
+    params(IfNoneMatchHeader),
+    security(("oauth2" = ["profile"]), ("bearer" = [])),
+    responses((status = 200, body = PersonalData, description = "What is held of the caller.")),
+)]
+async fn export_me(app: Data<App>, caller: Caller) -> Result<impl Responder, Problem> {
+    let actor = caller.actor()?;
+    let id = actor.principal.user_id().ok_or_else(not_a_person)?;
+    let read = app.db.read_as(actor, move |conn, _| {
+        let (person, _) = people::find(conn, id).map_err(unknown)?;
+        Ok::<_, Problem>((person.version, personal_data::export(conn, id)?))
+    });
+    let (version, (records, complete)) = read.await?;
+    let records = records.into_iter().map(Into::into).collect();
+    Ok(Single::ok(PersonalData { complete, records }, version).with_link("/v1/me/export", "self"))
+}
+
+impl From<personal_data::Record> for PersonalRecord {
+    fn from(record: personal_data::Record) -> Self {
+        let personal_data::Record { kind, fields } = record;
+        let field = |(name, value): (&str, Value)| PersonalField { name: camel_case(name), value };
+        Self { kind: kind.to_owned(), fields: fields.into_iter().map(field).collect() }
+    }
+}
+
+fn not_a_person() -> Problem {
+    Problem::forbidden("A client is no person; its organisation manages it, under /v1/clients.")
 }
 
 /// A token of somebody who was never added, or is gone.

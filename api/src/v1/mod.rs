@@ -1,6 +1,8 @@
 //! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
 
 pub mod audit_events;
+pub mod citations;
+pub mod claims;
 pub mod clients;
 pub mod comments;
 pub mod identity_providers;
@@ -17,11 +19,13 @@ use crate::routes::Routes;
 pub fn routes() -> Routes {
     organisations::routes()
         .merge(products::routes())
+        .merge(citations::routes())
         .merge(clients::routes())
         .merge(comments::routes())
         .merge(identity_providers::routes())
         .merge(audit_events::routes())
         .merge(memberships::routes())
         .merge(invitations::routes())
+        .merge(claims::routes())
         .merge(me::routes())
 }

@@ -6,7 +6,6 @@ drop function settle_comment_flags();
 drop function leading_flag_reason(uuid);
 drop function live_flag_count(uuid);
 drop table comment_flags;
-drop function viewer_moderates();
 drop function check_comment_flag();
 drop trigger comments_keep_version on comments;
 drop trigger comments_keep_first_version on comments;

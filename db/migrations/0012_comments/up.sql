@@ -154,7 +154,8 @@ comment on column comment_flags.reason is 'Why: spam, abuse, personal_data, wron
 comment on column comment_flags.detail is 'What they said of it, for moderators. Personal data.';
 comment on column comment_flags.withdrawn_at is 'When they took it back: it never counts again.';
 comment on column comment_flags.settled_at is 'When the comment was judged, or removed by its author: it does not count any more.';
-grant select, insert, update on comment_flags to loti_service;
+-- Removed only with who raised them, when they are erased.
+grant select, insert, update, delete on comment_flags to loti_service;
 
 create function check_comment_flag() returns trigger language plpgsql as $$
 begin
@@ -177,13 +178,6 @@ comment on function check_comment_flag() is 'Nobody flags their own comment; a f
 create trigger comment_flags_check before insert or update on comment_flags
   for each row execute function check_comment_flag();
 
-create function viewer_moderates() returns boolean
-  -- As its owner: what it looks at may be behind policies itself.
-  language plpgsql stable security definer set search_path = public, pg_temp as $$
-begin
-  return viewer_is_operator() or exists (select from platform_roles where user_id = viewer_id('person'));
-end $$;
-comment on function viewer_moderates() is 'Whether who looks has a role over the platform, and so judges comments.';
 alter table comment_flags enable row level security;
 create policy comment_flags_of_viewer on comment_flags using (user_id = viewer_id('person') or viewer_moderates());
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::list::{Filter, matching};
-use super::{Citation, Sight, columns, seen};
+use super::{Citation, Sight, columns};
 use crate::functions::contract_end_order;
 use crate::organisations::{Reference, to_limit};
 use crate::schema::{citations, organisations as bodies, products as cited};
@@ -49,7 +49,7 @@ pub fn list(
     let mut query = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(matching(conn, filter)?)
         .select(columns())
         .into_boxed();
@@ -146,7 +146,7 @@ pub fn groups(
     let mut grouped: Vec<Grouped> = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(matching(conn, filter)?)
         .group_by(sql::<Nullable<SqlUuid>>("1"))
         .select((
@@ -189,9 +189,9 @@ fn named(conn: &mut Conn<'_>, page: Page<Grouped, GroupPosition>, by: GroupBy) -
             named.load::<(Uuid, String, String)>(conn.pg)?
         }
     };
-    let named = bodies::table.filter(bodies::id.eq_any(&ids)).select((bodies::id, bodies::slug, bodies::name));
+    let bodies = bodies::table.filter(bodies::id.eq_any(&ids)).select((bodies::id, bodies::slug, bodies::name));
     let names: Vec<(Uuid, String, String)> =
-        named.load::<(Uuid, String, String)>(conn.pg)?.into_iter().chain(products).collect();
+        bodies.load::<(Uuid, String, String)>(conn.pg)?.into_iter().chain(products).collect();
     let reference = |id: Uuid| {
         let found = names.iter().find(|(known, ..)| *known == id);
         found.map(|(id, slug, name)| Reference { id: *id, slug: slug.clone(), name: name.clone() })

@@ -2,13 +2,11 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::dsl::not;
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Citation, CitationStatus, Sight, Standing, Visibility, columns, seen};
+use super::{Citation, CitationStatus, JoinedCondition as Condition, Sight, Standing, Visibility, columns};
 use crate::functions::{contract_end_order, is_stale};
 use crate::organisations::{self, Key, OrganisationKind, to_limit};
 use crate::products;
@@ -69,9 +67,6 @@ pub enum Position {
     Updated(DateTime<Utc>, Uuid),
 }
 
-pub(super) type Joined = diesel::dsl::InnerJoinQuerySource<citations::table, bodies::table>;
-pub(super) type Condition = Box<dyn BoxableExpression<Joined, Pg, SqlType = Bool>>;
-
 /// One page of those that are seen and match.
 pub fn list(
     conn: &mut Conn<'_>,
@@ -83,7 +78,7 @@ pub fn list(
 ) -> Result<Page<Citation, Position>> {
     let mut query = citations::table
         .inner_join(bodies::table)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(matching(conn, filter)?)
         .select(columns())
         .into_boxed();
@@ -107,7 +102,7 @@ pub fn list(
 
 /// How many are seen and match.
 pub fn count(conn: &mut Conn<'_>, sight: &Sight, filter: &Filter) -> Result<i64> {
-    let query = citations::table.inner_join(bodies::table).filter(citations::id.eq_any(seen(sight)));
+    let query = citations::table.inner_join(bodies::table).filter(sight.joined());
     Ok(query.filter(matching(conn, filter)?).count().get_result(conn.pg)?)
 }
 
@@ -149,8 +144,8 @@ pub(super) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
     }
     if !filter.cpv_codes.is_empty() {
         let codes = Texts(filter.cpv_codes.clone());
-        let coded = cited::table.filter(cited::cpv_codes.overlaps_with(codes.clone())).select(cited::id);
-        and!(citations::contract_cpv_codes.overlaps_with(codes).or(citations::product_id.eq_any(coded)));
+        let of_code = cited::table.filter(cited::cpv_codes.overlaps_with(codes.clone())).select(cited::id);
+        and!(citations::contract_cpv_codes.overlaps_with(codes).or(citations::product_id.eq_any(of_code)));
     }
     if let Some(since) = filter.updated_since {
         and!(citations::updated_at.ge(since));

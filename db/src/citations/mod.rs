@@ -9,6 +9,7 @@ pub mod review;
 pub mod statistics;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde::Serialize;
@@ -185,37 +186,47 @@ impl From<&Roles> for Sight {
 }
 
 /// A condition on citations.
-pub(crate) type Condition = Box<dyn BoxableExpression<citations::table, diesel::pg::Pg, SqlType = Bool>>;
+pub(crate) type Condition = Box<dyn BoxableExpression<citations::table, Pg, SqlType = Bool>>;
+
+/// Citations joined with their organisations.
+pub(crate) type Joined = diesel::dsl::InnerJoinQuerySource<citations::table, organisations::table>;
+
+/// A condition on those.
+pub(crate) type JoinedCondition = Box<dyn BoxableExpression<Joined, Pg, SqlType = Bool>>;
+
+/// The rule of [`Sight`], for whichever tables a query is over.
+macro_rules! sees {
+    ($sight:expr) => {{
+        let Sight { everything, member, organisations: own } = $sight;
+        let shown: &[Visibility] =
+            if *member { &[Visibility::Public, Visibility::Members] } else { &[Visibility::Public] };
+        let said = citations::status
+            .eq_any([Standing::Active, Standing::Ended])
+            .and(citations::visibility.eq_any(shown.to_vec()));
+        match (everything, own.as_slice()) {
+            (true, _) => Box::new(citations::id.is_not_null()),
+            (false, []) => Box::new(said),
+            (false, own) => Box::new(said.or(citations::organisation_id.eq_any(own.to_vec()))),
+        }
+    }};
+}
 
 impl Sight {
     /// The citations that are seen.
     pub(crate) fn condition(&self) -> Condition {
-        if self.everything {
-            return Box::new(diesel::dsl::sql::<Bool>("true"));
-        }
-        let shown: &[Visibility] =
-            if self.member { &[Visibility::Public, Visibility::Members] } else { &[Visibility::Public] };
-        let said = citations::status
-            .eq_any([Standing::Active, Standing::Ended])
-            .and(citations::visibility.eq_any(shown.to_vec()));
-        if self.organisations.is_empty() {
-            return Box::new(said);
-        }
-        Box::new(said.or(citations::organisation_id.eq_any(self.organisations.clone())))
+        sees!(self)
+    }
+
+    /// The same, in a query that also reads their organisations.
+    pub(crate) fn joined(&self) -> JoinedCondition {
+        sees!(self)
     }
 }
 
 /// One citation, if it is seen.
 pub fn find(conn: &mut Conn<'_>, sight: &Sight, id: Uuid) -> Result<Citation> {
     let query = citations::table.inner_join(organisations::table).filter(citations::id.eq(id));
-    Ok(query.filter(citations::id.eq_any(seen(sight))).select(columns()).first(conn.pg)?)
-}
-
-/// The ids of those that are seen, for queries over more than one table.
-pub(crate) fn seen(
-    sight: &Sight,
-) -> diesel::dsl::Select<citations::BoxedQuery<'static, diesel::pg::Pg>, citations::id> {
-    citations::table.into_boxed().filter(sight.condition()).select(citations::id)
+    Ok(query.filter(sight.joined()).select(columns()).first(conn.pg)?)
 }
 
 /// One citation that the writer may see, locked for the rest of the transaction.
@@ -223,6 +234,21 @@ pub fn lock(tx: &mut Tx<'_>, id: Uuid) -> Result<Citation> {
     let sight = Sight::from(tx.roles());
     citations::table.find(id).select(citations::id).for_update().first::<Uuid>(tx.pg)?;
     find(&mut tx.conn(), &sight, id)
+}
+
+/// The active citation of a product by an organisation, if there is one.
+pub fn live(tx: &mut Tx<'_>, organisation_id: Uuid, product_id: Uuid) -> Result<Option<Uuid>> {
+    Ok(citations::table
+        .filter(citations::organisation_id.eq(organisation_id))
+        .filter(citations::product_id.eq(product_id).and(citations::status.eq(Standing::Active)))
+        .select(citations::id)
+        .first(tx.pg)
+        .optional()?)
+}
+
+/// Today, as the database has it.
+pub fn day(tx: &mut Tx<'_>) -> Result<NaiveDate> {
+    Ok(diesel::select(today()).get_result(tx.pg)?)
 }
 
 /// What is told of a citation in the trail: the state, with where it stands.
@@ -320,7 +346,7 @@ pub fn end(tx: &mut Tx<'_>, current: &Citation, until: Option<NaiveDate>) -> Res
     }
     let until = match until.or(current.row.state.until) {
         Some(until) => until,
-        None => diesel::select(today()).get_result(tx.pg)?,
+        None => day(tx)?,
     };
     diesel::update(citations::table.find(current.row.id))
         .set((citations::status.eq(Standing::Ended), citations::until.eq(until)))
@@ -368,7 +394,7 @@ fn phase_of(tx: &mut Tx<'_>, product_id: Uuid) -> Result<Option<Phase>> {
 }
 
 pub(crate) type Columns = (
-    diesel::dsl::AsSelect<CitationRow, diesel::pg::Pg>,
+    diesel::dsl::AsSelect<CitationRow, Pg>,
     diesel::dsl::AssumeNotNull<organisation_ref<diesel::dsl::Nullable<citations::organisation_id>>>,
     product_ref<citations::product_id>,
     is_stale<citations::confirmed_at, organisations::stale_after_days>,

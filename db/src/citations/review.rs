@@ -6,7 +6,7 @@ use diesel::sql_types::{Bool, Integer};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Citation, Standing, columns};
+use super::{Citation, JoinedCondition as Condition, Standing, columns};
 use crate::functions::is_stale;
 use crate::organisations::to_limit;
 use crate::schema::{citations, organisations as bodies, products as cited};
@@ -80,8 +80,6 @@ pub fn queue(
     let page = Page::cut(found, limit, |last| Position { confirmed_at: last.row.confirmed_at, id: last.row.id });
     with_reasons(conn, page, filter.within_days)
 }
-
-type Condition = super::list::Condition;
 
 fn for_any(filter: &Filter) -> Condition {
     let reasons: &[ReviewReason] = if filter.reasons.is_empty() { ReviewReason::ALL } else { &filter.reasons };

@@ -3,13 +3,11 @@
 //! Over what is seen, like every list. What could tell of one organisation alone is told from five up.
 
 use diesel::dsl::{count_star, sql};
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
 use uuid::Uuid;
 
-use super::list::Joined;
-use super::{Sight, Standing, seen};
+use super::{JoinedCondition as Condition, Sight, Standing};
 use crate::Result;
 use crate::organisations::Reference;
 use crate::schema::{citations, organisations as bodies, products as cited};
@@ -59,8 +57,6 @@ pub struct Statistics {
     pub together: Vec<(Reference, i64)>,
 }
 
-type Condition = Box<dyn BoxableExpression<Joined, Pg, SqlType = Bool>>;
-
 fn about(of: Of) -> Condition {
     match of {
         Of::Product(id) => Box::new(citations::product_id.eq(id)),
@@ -78,7 +74,7 @@ pub fn of(conn: &mut Conn<'_>, sight: &Sight, of: Of) -> Result<Statistics> {
     let said = || citations::status.eq_any([Standing::Active, Standing::Ended]);
     let mut rated: Vec<(Option<i16>, i64)> = citations::table
         .inner_join(bodies::table)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(about(of))
         .filter(said().and(citations::satisfaction.is_not_null()))
         .group_by(sql::<Nullable<SmallInt>>("1"))
@@ -104,7 +100,7 @@ pub fn of(conn: &mut Conn<'_>, sight: &Sight, of: Of) -> Result<Statistics> {
 fn tally(conn: &mut Conn<'_>, sight: &Sight, about: Condition, which: Condition, value: &str) -> Result<Vec<Tally>> {
     let counted: Vec<(Option<String>, i64)> = citations::table
         .inner_join(bodies::table)
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.joined())
         .filter(about)
         .filter(which)
         .group_by(sql::<Nullable<Text>>("1"))
@@ -123,7 +119,7 @@ fn used_together(conn: &mut Conn<'_>, sight: &Sight, product_id: Uuid) -> Result
         .filter(citations::product_id.eq(product_id).and(citations::status.eq(Standing::Active)))
         .select(citations::organisation_id);
     let counted: Vec<(Uuid, i64)> = citations::table
-        .filter(citations::id.eq_any(seen(sight)))
+        .filter(sight.condition())
         .filter(citations::organisation_id.eq_any(users))
         .filter(citations::status.eq(Standing::Active).and(citations::product_id.ne(product_id)))
         .group_by(citations::product_id)

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::functions::{
-    alias_keys, fold, organisation_identifier_list, organisation_ref, organisation_replaced_by,
-    organisation_successors, sees_as_member,
+    alias_keys, fold, organisation_identifier_list, organisation_of_company, organisation_ref,
+    organisation_replaced_by, organisation_successors, sees_as_member,
 };
 use crate::people::Viewer;
 use crate::schema::{organisation_identifiers, organisation_replacements, organisations, slugs};
@@ -91,6 +91,7 @@ pub struct OrganisationRow {
     pub ends_on: Option<NaiveDate>,
     pub member_since: Option<NaiveDate>,
     pub email_domains: Texts,
+    pub stale_after_days: i32,
 }
 
 /// An organisation as one viewer may see it.
@@ -127,6 +128,7 @@ pub struct OrganisationState {
     pub replaced_by: Vec<Uuid>,
     pub member_since: Option<NaiveDate>,
     pub email_domains: Vec<String>,
+    pub stale_after_days: i32,
 }
 
 impl From<&Organisation> for OrganisationState {
@@ -146,6 +148,7 @@ impl From<&Organisation> for OrganisationState {
             replaced_by: organisation.replaced_by.0.iter().map(|reference| reference.id).collect(),
             member_since: row.member_since,
             email_domains: row.email_domains.0.clone(),
+            stale_after_days: row.stale_after_days,
         }
     }
 }
@@ -178,6 +181,7 @@ struct Columns {
     ends_on: Option<NaiveDate>,
     member_since: Option<NaiveDate>,
     email_domains: Texts,
+    stale_after_days: i32,
 }
 
 impl From<&OrganisationState> for Columns {
@@ -196,6 +200,7 @@ impl From<&OrganisationState> for Columns {
             replaced_by: _,
             member_since,
             email_domains,
+            stale_after_days,
         } = state.clone();
         Self {
             slug,
@@ -209,6 +214,7 @@ impl From<&OrganisationState> for Columns {
             ends_on,
             member_since,
             email_domains: Texts(email_domains),
+            stale_after_days,
         }
     }
 }
@@ -406,6 +412,14 @@ pub fn by_spelling(conn: &mut Conn<'_>, spelling: &str) -> Result<Vec<Reference>
         }
     }
     Ok(references)
+}
+
+/// The list of Companies House numbers.
+pub const COMPANIES_HOUSE: &str = "GB-COH";
+
+/// The organisation with a Companies House number, in whatever case that was recorded.
+pub fn by_company_number(conn: &mut Conn<'_>, number: &str) -> Result<Option<Uuid>> {
+    Ok(diesel::select(organisation_of_company(number)).get_result(conn.pg)?)
 }
 
 /// The organisation with a code.

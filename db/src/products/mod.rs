@@ -235,6 +235,23 @@ pub fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
     Ok(ids)
 }
 
+/// Those of a name, whatever its case and accents, with their suppliers: at most a few.
+pub fn by_name(conn: &mut Conn<'_>, name: &str) -> Result<Vec<(Uuid, Option<Uuid>)>> {
+    let folded = crate::organisations::folded(conn, name)?;
+    Ok(products::table
+        .filter(functions::fold(products::name).eq(folded))
+        .order(products::id)
+        .select((products::id, products::supplier_id))
+        .limit(20)
+        .load(conn.pg)?)
+}
+
+/// Folds some thousand of the oldest additions to the counters into them, and tells how many there were; none while
+/// another process is at it.
+pub fn fold_counters(tx: &mut Tx<'_>) -> Result<i64> {
+    Ok(diesel::select(functions::fold_product_counters(5000)).get_result(tx.pg)?)
+}
+
 /// The product, by id or by any slug it ever had.
 pub fn get(conn: &mut Conn<'_>, key: &Key) -> Result<Product> {
     let id = id_of(conn, key)?;

@@ -375,7 +375,8 @@ fn ends_after_start(facts: &CitationFacts) -> Result<(), ValidationError> {
 }
 
 fn contract_is_sound(contract: &Contract) -> Result<(), ValidationError> {
-    let before = |one: Option<NaiveDate>, other: Option<NaiveDate>| one.zip(other).is_some_and(|(one, other)| one < other);
+    let before =
+        |one: Option<NaiveDate>, other: Option<NaiveDate>| one.zip(other).is_some_and(|(one, other)| one < other);
     if before(contract.ends_on, contract.starts_on) {
         return Err(fault("/endsOn", "before_start", "must not be before startsOn"));
     }

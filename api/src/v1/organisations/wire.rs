@@ -95,6 +95,14 @@ pub(crate) struct OrganisationFacts {
     /// Since when it takes part here.
     #[schema(example = "2019-07-15")]
     pub member_since: Option<NaiveDate>,
+    /// Days after which one of its citations that nobody confirmed counts as stale.
+    #[serde(default = "a_year")]
+    #[schema(minimum = 1, maximum = 3650, default = 365, example = 365)]
+    pub stale_after_days: i32,
+}
+
+fn a_year() -> i32 {
+    365
 }
 
 /// Code under which others know an organisation, in the manner of OCDS organisation identifiers.
@@ -212,6 +220,7 @@ impl CreateOrganisation {
             ends_on: facts.ends_on,
             replaced_by: ids.collect(),
             member_since: facts.member_since,
+            stale_after_days: facts.stale_after_days,
             email_domains: self.email_domains.clone(),
         };
         state.tidy();
@@ -235,6 +244,7 @@ impl From<&OrganisationState> for CreateOrganisation {
             replaced_by,
             member_since,
             email_domains,
+            stale_after_days,
         } = state.clone();
         Self {
             slug: Some(slug),
@@ -248,6 +258,7 @@ impl From<&OrganisationState> for CreateOrganisation {
                 starts_on,
                 ends_on,
                 member_since,
+                stale_after_days,
             },
             parent: parent_id.map(|id| id.to_string()),
             replaced_by: replaced_by.iter().map(ToString::to_string).collect(),
@@ -274,6 +285,7 @@ impl From<Row> for Organisation {
             ends_on,
             member_since,
             email_domains,
+            stale_after_days,
         } = row;
         Self {
             id,
@@ -291,6 +303,7 @@ impl From<Row> for Organisation {
                 starts_on,
                 ends_on,
                 member_since,
+                stale_after_days,
             },
             parent: parent.map(|parent| parent.0.into()),
             replaced_by: replaced_by.0.into_iter().map(Into::into).collect(),

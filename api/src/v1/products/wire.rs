@@ -233,6 +233,27 @@ merge_patch! {
     UpdateProduct of CreateProduct
 }
 
+/// How another resource names a product.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductReference {
+    /// Its id.
+    #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    pub id: Uuid,
+    /// Its slug.
+    #[schema(min_length = 1, max_length = 80, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", example = "bin-day")]
+    pub slug: String,
+    /// Its name.
+    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\u0000-\u001f\u007f]*$", example = "Bin day")]
+    pub name: String,
+}
+
+impl From<db::organisations::Reference> for ProductReference {
+    fn from(db::organisations::Reference { id, slug, name }: db::organisations::Reference) -> Self {
+        Self { id, slug, name }
+    }
+}
+
 /// One page of products.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,4 @@
+//! What the service does by itself, beside answering.
+
+pub mod counters;
+pub mod retention;

@@ -1,0 +1,662 @@
+//! What the database holds of people: one table of decisions, by which data are exported and erased.
+//!
+//! [`TABLES`] has every table of the schema, and every column of it: a new one is decided about here, or a test fails.
+//! Nothing is exported or erased but by this table, so neither can miss what the other finds.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Jsonb, Nullable, Uuid as SqlUuid};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::functions::set_config;
+use crate::removal::{Audit, Removed};
+use crate::tx::{Conn, Tx};
+use crate::{Result, removal};
+
+/// What stands in place of the name of somebody who was erased.
+pub const ERASED_NAME: &str = "Erased person";
+/// How many records of one kind an export holds at most.
+pub const MOST_RECORDS: usize = 10_000;
+
+/// A table, and what it holds of people.
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Columns that are of nobody, or are shown to nobody, separated by spaces.
+    pub others: &'static str,
+    /// Why that is so.
+    pub because: &'static str,
+    /// What is somebody's.
+    pub records: &'static [Records],
+}
+
+/// Rows that are somebody's for one reason.
+pub struct Records {
+    /// What they are called in an export.
+    pub kind: &'static str,
+    /// Which they are: a condition in which `$1` is the id of the person.
+    pub of: &'static str,
+    /// In which order; those that come first are in an export that cannot hold all.
+    pub order: &'static str,
+    /// What is shown of them, and what erasure makes of it.
+    pub columns: &'static [Column],
+    /// Whether erasure removes or changes them, and what the trail then says.
+    pub erasure: RowErasure,
+}
+
+/// A column of such rows.
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What erasure makes of it.
+    pub erasure: Erasure,
+}
+
+/// What erasure makes of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// It goes with its row.
+    Goes,
+    /// An SQL expression takes its place.
+    Becomes(&'static str),
+    /// It stays.
+    Stays,
+}
+
+/// What erasure makes of rows.
+pub enum RowErasure {
+    /// They go.
+    Removes(Option<Audit>),
+    /// Some columns change.
+    Changes(Option<Audit>),
+    /// They stay as they are, for this reason.
+    Keeps(&'static str),
+}
+
+/// What goes with its row.
+const fn goes(name: &'static str) -> Column {
+    Column { name, erasure: Erasure::Goes }
+}
+
+/// What is emptied.
+const fn emptied(name: &'static str) -> Column {
+    Column { name, erasure: Erasure::Becomes("null") }
+}
+
+/// What says nothing of anybody once the rest is gone.
+const fn stays(name: &'static str) -> Column {
+    Column { name, erasure: Erasure::Stays }
+}
+
+/// A table that holds nothing of people.
+const fn of_nobody(name: &'static str, others: &'static str, because: &'static str) -> Table {
+    Table { name, others, because, records: &[] }
+}
+
+const TO_THEIR_ADDRESS: &str = "lower(email) in (select lower(email) from users where id = $1
+    union all select lower(email) from identities where user_id = $1) or accepted_by = $1";
+const CATALOGUE: &str = "What an organisation says of itself and its products is public and stays, whoever wrote it; \
+    the trail says who that was, by id.";
+const SERVICE: &str = "Of the service itself.";
+
+/// Every table. People are erased from the first to the last: what is found by their addresses goes before those do.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "invitations",
+        others: "token_hash updated_at",
+        because: "A digest of a secret, and when an administrator changed the row.",
+        records: &[
+            Records {
+                kind: "invitation_received",
+                of: TO_THEIR_ADDRESS,
+                order: "id desc",
+                columns: &[
+                    goes("id"),
+                    goes("version"),
+                    goes("created_at"),
+                    goes("organisation_id"),
+                    goes("email"),
+                    goes("role"),
+                    goes("expires_at"),
+                    goes("accepted_at"),
+                    goes("accepted_by"),
+                ],
+                erasure: RowErasure::Removes(Some(Audit {
+                    object: "id",
+                    organisation: "organisation_id",
+                    before: "jsonb_build_object('organisation_id', organisation_id, 'role', role,
+                        'accepted', accepted_at is not null)",
+                    after: "null::jsonb",
+                })),
+            },
+            // The address in it is somebody else's.
+            Records {
+                kind: "invitation_sent",
+                of: "invited_by = $1",
+                order: "id desc",
+                columns: &[
+                    stays("id"),
+                    stays("created_at"),
+                    stays("organisation_id"),
+                    stays("role"),
+                    emptied("invited_by"),
+                    stays("expires_at"),
+                    stays("accepted_at"),
+                ],
+                erasure: RowErasure::Changes(Some(Audit {
+                    object: "id",
+                    organisation: "organisation_id",
+                    before: "jsonb_build_object('invited_by', $1)",
+                    after: "jsonb_build_object('invited_by', null)",
+                })),
+            },
+        ],
+    },
+    Table {
+        name: "comment_flags",
+        others: "version updated_at withdrawn_at settled_at",
+        because: "Whether they still count.",
+        records: &[Records {
+            kind: "comment_flag",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("created_at"),
+                goes("comment_id"),
+                goes("user_id"),
+                goes("reason"),
+                goes("detail"),
+            ],
+            erasure: RowErasure::Removes(Some(Audit {
+                object: "id",
+                organisation: "null::uuid",
+                before: "jsonb_build_object('comment_id', comment_id, 'reason', reason)",
+                after: "null::jsonb",
+            })),
+        }],
+    },
+    Table {
+        name: "comment_versions",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "comment_wording",
+            of: "comment_id in (select id from comments where author_id = $1)",
+            order: "created_at desc",
+            columns: &[stays("comment_id"), stays("number"), stays("created_at"), stays("body_markdown")],
+            erasure: RowErasure::Keeps("What people wrote stays, as that of an erased person."),
+        }],
+    },
+    Table {
+        name: "comment_decisions",
+        others: "month by_flags",
+        because: "What the public statement counts.",
+        records: &[
+            Records {
+                kind: "comment_decision_received",
+                of: "comment_id in (select id from comments where author_id = $1)",
+                order: "id desc",
+                columns: &[
+                    stays("id"),
+                    stays("created_at"),
+                    stays("comment_id"),
+                    stays("action"),
+                    stays("reason"),
+                    stays("note"),
+                ],
+                erasure: RowErasure::Keeps("What became of a comment stays with it."),
+            },
+            Records {
+                kind: "comment_decision",
+                of: "decided_by = $1",
+                order: "id desc",
+                columns: &[
+                    stays("id"),
+                    stays("created_at"),
+                    stays("comment_id"),
+                    stays("action"),
+                    stays("reason"),
+                    emptied("decided_by"),
+                ],
+                erasure: RowErasure::Changes(Some(Audit {
+                    object: "id",
+                    organisation: "null::uuid",
+                    before: "jsonb_build_object('decided_by', $1)",
+                    after: "jsonb_build_object('decided_by', null)",
+                })),
+            },
+        ],
+    },
+    Table {
+        name: "comments",
+        others: "version updated_at parent_id path author_kind body_html renderer queued_at",
+        because: "Their place in a thread, and what follows from the rest.",
+        records: &[Records {
+            kind: "comment",
+            of: "author_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("product_id"),
+                stays("status"),
+                emptied("author_id"),
+                stays("organisation_id"),
+                stays("body_markdown"),
+                stays("edited_at"),
+            ],
+            erasure: RowErasure::Changes(Some(Audit {
+                object: "id",
+                organisation: "organisation_id",
+                before: "jsonb_build_object('author_id', $1)",
+                after: "jsonb_build_object('author_id', null)",
+            })),
+        }],
+    },
+    Table {
+        name: "claims",
+        others: "version updated_at",
+        because: "They say nothing without the rest.",
+        records: &[
+            Records {
+                kind: "claim_pending",
+                of: "claimant_id = $1 and status = 'pending'",
+                order: "id desc",
+                columns: &[
+                    goes("id"),
+                    goes("created_at"),
+                    goes("organisation_id"),
+                    goes("company_number"),
+                    goes("claimant_id"),
+                    goes("statement"),
+                    goes("status"),
+                ],
+                erasure: RowErasure::Removes(Some(Audit {
+                    object: "id",
+                    organisation: "organisation_id",
+                    before: "jsonb_build_object('organisation_id', organisation_id, 'status', status)",
+                    after: "null::jsonb",
+                })),
+            },
+            // The rest: an organisation keeps that somebody came to speak for it, without who and why.
+            Records {
+                kind: "claim",
+                of: "claimant_id = $1",
+                order: "id desc",
+                columns: &[
+                    stays("id"),
+                    stays("created_at"),
+                    stays("organisation_id"),
+                    stays("company_number"),
+                    emptied("claimant_id"),
+                    emptied("statement"),
+                    stays("status"),
+                    stays("decided_at"),
+                    emptied("note"),
+                ],
+                erasure: RowErasure::Changes(Some(Audit {
+                    object: "id",
+                    organisation: "organisation_id",
+                    before: "jsonb_build_object('claimant_id', $1)",
+                    after: "jsonb_build_object('claimant_id', null)",
+                })),
+            },
+            Records {
+                kind: "claim_decided",
+                of: "decided_by = $1",
+                order: "id desc",
+                columns: &[
+                    stays("id"),
+                    stays("organisation_id"),
+                    stays("status"),
+                    stays("decided_at"),
+                    emptied("decided_by"),
+                ],
+                erasure: RowErasure::Changes(Some(Audit {
+                    object: "id",
+                    organisation: "organisation_id",
+                    before: "jsonb_build_object('decided_by', $1)",
+                    after: "jsonb_build_object('decided_by', null)",
+                })),
+            },
+        ],
+    },
+    Table {
+        name: "identities",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "identity",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("user_id"),
+                goes("organisation_id"),
+                goes("issuer"),
+                goes("tenant"),
+                goes("subject"),
+                goes("email"),
+                goes("created_at"),
+            ],
+            erasure: RowErasure::Removes(Some(Audit {
+                object: "id",
+                organisation: "organisation_id",
+                before: "jsonb_build_object('user_id', user_id)",
+                after: "null::jsonb",
+            })),
+        }],
+    },
+    Table {
+        name: "memberships",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "membership",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("version"),
+                goes("created_at"),
+                goes("updated_at"),
+                goes("user_id"),
+                goes("organisation_id"),
+                goes("role"),
+                goes("mapped"),
+            ],
+            erasure: RowErasure::Removes(Some(Audit {
+                object: "user_id",
+                organisation: "organisation_id",
+                before: "jsonb_build_object('organisation_id', organisation_id, 'role', role, 'mapped', mapped)",
+                after: "null::jsonb",
+            })),
+        }],
+    },
+    Table {
+        name: "platform_roles",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "platform_role",
+            of: "user_id = $1",
+            order: "role",
+            columns: &[goes("user_id"), goes("role"), goes("created_at")],
+            erasure: RowErasure::Removes(Some(Audit {
+                object: "user_id",
+                organisation: "null::uuid",
+                before: "jsonb_build_object('role', role)",
+                after: "null::jsonb",
+            })),
+        }],
+    },
+    Table {
+        name: "clients",
+        others: "updated_at expires_at scopes kind role",
+        because: "A client is its organisation's, and goes on when who registered it has gone.",
+        records: &[Records {
+            kind: "client_registered",
+            of: "created_by = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("version"),
+                stays("created_at"),
+                stays("organisation_id"),
+                stays("name"),
+                emptied("created_by"),
+            ],
+            erasure: RowErasure::Changes(Some(Audit {
+                object: "id",
+                organisation: "organisation_id",
+                before: "jsonb_build_object('created_by', $1)",
+                after: "jsonb_build_object('created_by', null)",
+            })),
+        }],
+    },
+    Table {
+        name: "idempotency_keys",
+        others: "request_hash sealed_answer",
+        because: "A digest, and an answer that they were given: it may hold a secret that is told once.",
+        records: &[Records {
+            kind: "idempotency_key",
+            of: "principal = 'person:' || $1::text",
+            order: "created_at desc, key",
+            columns: &[goes("principal"), goes("key"), goes("created_at"), goes("expires_at")],
+            erasure: RowErasure::Removes(None),
+        }],
+    },
+    Table {
+        name: "quotas",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "quota",
+            of: "subject = 'person:' || $1::text",
+            order: "window_start desc, action",
+            columns: &[goes("action"), goes("subject"), goes("window_start"), goes("taken")],
+            erasure: RowErasure::Removes(None),
+        }],
+    },
+    Table {
+        name: "audit_events",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "audit_event",
+            of: "actor_id = $1 or object_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("occurred_at"),
+                stays("actor_id"),
+                stays("client_id"),
+                stays("organisation_id"),
+                stays("request_id"),
+                stays("operation"),
+                stays("object_type"),
+                stays("object_id"),
+                stays("before"),
+                stays("after"),
+                stays("position"),
+            ],
+            erasure: RowErasure::Keeps("Says who did what by ids only, and is never rewritten."),
+        }],
+    },
+    Table {
+        name: "erasures",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "erasure",
+            of: "user_id = $1",
+            order: "erased_at",
+            columns: &[stays("user_id"), stays("erased_at"), stays("identity_digests")],
+            erasure: RowErasure::Keeps("Without it a restored backup would bring the person back."),
+        }],
+    },
+    Table {
+        name: "users",
+        others: "erased_at",
+        because: "Set when the rest has gone.",
+        records: &[Records {
+            kind: "account",
+            of: "id = $1",
+            order: "id",
+            columns: &[
+                stays("id"),
+                stays("version"),
+                stays("created_at"),
+                stays("updated_at"),
+                emptied("email"),
+                Column { name: "display_name", erasure: Erasure::Becomes("'Erased person'") },
+            ],
+            // Told by the erasure as a whole.
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    of_nobody(
+        "citations",
+        "id version created_at updated_at product_id organisation_id status confirmed_at since until scale_unit \
+         scale_band satisfaction what_worked would_change integrations visibility source cited_phase has_contract \
+         contract_reference contract_starts_on contract_ends_on contract_extendable_until contract_amount_pence \
+         contract_currency contract_cpv_codes contract_route_to_market",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "client_secrets",
+        "client_id slot hash created_at expires_at last_used_at",
+        "A client is a program of an organisation.",
+    ),
+    of_nobody("commit_order", "only_row shift", SERVICE),
+    of_nobody("enrolments", "hash created_at expires_at used_at", "It does not say who used the link."),
+    of_nobody(
+        "identity_providers",
+        "id version created_at updated_at organisation_id name kind issuer audience algorithms role_map platform_roles",
+        "It belongs to an organisation.",
+    ),
+    of_nobody("lgsl_services", "code label status", "A public list."),
+    of_nobody("organisation_identifiers", "scheme identifier organisation_id", CATALOGUE),
+    of_nobody("organisation_replacements", "organisation_id replaced_by_id", CATALOGUE),
+    of_nobody(
+        "organisations",
+        "id version created_at updated_at slug kind name aliases alias_keys website region parent_id starts_on ends_on \
+         member_since email_domains stale_after_days",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "product_updates",
+        "id version created_at updated_at product_id posted_on body organisation_id",
+        CATALOGUE,
+    ),
+    of_nobody("product_versions", "product_id version recorded_at organisation_id reverts_to reason state", CATALOGUE),
+    of_nobody(
+        "products",
+        "id version created_at updated_at slug name summary description kind phase phase_started_on phase_reason \
+         next_assessment_on supplier_id owner_id website repository licence development_status software_version \
+         release_date categories platforms features standards depends_on service_codes cpv_codes collaboration_level \
+         budget_band confirmed_at search",
+        CATALOGUE,
+    ),
+    of_nobody("product_counter_deltas", "id product_id citations organisations comments", "Numbers."),
+    of_nobody("product_counters", "product_id citations organisations comments", "Numbers."),
+    of_nobody("publiccode_categories", "code", "A public list."),
+    of_nobody("revoked_tokens", "id revoked_at expires_at", "It does not say whose the token was."),
+    of_nobody("signing_keys", "id kid state public_x public_y sealed_key created_at activated_at retired_at", SERVICE),
+    of_nobody("slugs", "kind slug object_id created_at", CATALOGUE),
+    of_nobody(
+        "source_records",
+        "kind source external_id object_id founder content_hash updated_at",
+        "Rows of data sets on organisations, products and citations.",
+    ),
+];
+
+/// One thing that is held of somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What it is.
+    pub kind: &'static str,
+    /// Columns and their values, in the order of the table.
+    pub fields: Vec<(&'static str, Value)>,
+}
+
+/// Everything that is held of a person, and whether it is all: of one kind there are [`MOST_RECORDS`] at most.
+pub fn export(conn: &mut Conn<'_>, person_id: Uuid) -> Result<(Vec<Record>, bool)> {
+    see_everything(conn)?;
+    let (mut found, mut complete) = (Vec::new(), true);
+    for (table, records) in all_records() {
+        let mut rows = records.load(conn, table, person_id)?;
+        complete &= rows.len() <= MOST_RECORDS;
+        rows.truncate(MOST_RECORDS);
+        found.extend(rows.into_iter().map(|row| records.record(row)));
+    }
+    Ok((found, complete))
+}
+
+/// Removes and changes what the table says, for a person whose row is locked.
+pub(crate) fn erase(tx: &mut Tx<'_>, person_id: Uuid) -> Result<()> {
+    see_everything(&mut tx.conn())?;
+    for (table, records) in all_records() {
+        records.erase(tx, table, person_id)?;
+    }
+    Ok(())
+}
+
+fn all_records() -> impl Iterator<Item = (&'static str, &'static Records)> {
+    TABLES.iter().flat_map(|table| table.records.iter().map(|records| (table.name, records)))
+}
+
+/// For the rest of the transaction the policies of private tables show what they show the operator.
+///
+/// What is somebody's may be in an organisation that they do not belong to, or do not any more: an invitation that was
+/// never accepted, a client of a former employer. The conditions of the table take nothing but what is theirs.
+fn see_everything(conn: &mut Conn<'_>) -> Result<()> {
+    diesel::select(set_config("loti.viewer", "operator", true)).execute(conn.pg)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    row: Option<Value>,
+}
+
+impl Records {
+    fn load(&self, conn: &mut Conn<'_>, table: &str, person_id: Uuid) -> Result<Vec<Map<String, Value>>> {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        let (names, of, order, most) = (names.join(", "), self.of, self.order, MOST_RECORDS + 1);
+        let query = format!(
+            "select to_jsonb(found) as row from
+               (select {names} from {table} where {of} order by {order} limit {most}) found"
+        );
+        let rows: Vec<Row> = diesel::sql_query(query).bind::<SqlUuid, _>(person_id).load(conn.pg)?;
+        let fields = rows.into_iter().filter_map(|row| match row.row {
+            Some(Value::Object(fields)) => Some(fields),
+            _ => None,
+        });
+        Ok(fields.collect())
+    }
+
+    fn record(&self, mut row: Map<String, Value>) -> Record {
+        let field = |column: &Column| (column.name, row.remove(column.name).unwrap_or_default());
+        Record { kind: self.kind, fields: self.columns.iter().map(field).collect() }
+    }
+
+    fn erase(&self, tx: &mut Tx<'_>, table: &str, person_id: Uuid) -> Result<()> {
+        let of = self.of;
+        let (statement, audit) = match &self.erasure {
+            RowErasure::Keeps(_) => return Ok(()),
+            RowErasure::Removes(audit) => (format!("delete from {table} where {of}"), audit),
+            RowErasure::Changes(audit) => (format!("update {table} set {} where {of}", self.changes()), audit),
+        };
+        let Some(audit) = audit else {
+            diesel::sql_query(statement).bind::<SqlUuid, _>(person_id).execute(tx.pg)?;
+            return Ok(());
+        };
+        let statement = format!("{statement} returning {}", audit.columns());
+        let rows: Vec<Removed> = diesel::sql_query(statement).bind::<SqlUuid, _>(person_id).load(tx.pg)?;
+        removal::audit(tx, table, &rows)
+    }
+
+    fn changes(&self) -> String {
+        let changed = self.columns.iter().filter_map(|column| match column.erasure {
+            Erasure::Becomes(value) => Some(format!("{} = {value}", column.name)),
+            Erasure::Goes | Erasure::Stays => None,
+        });
+        changed.collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_erased_is_the_one_that_others_are_told() {
+        let users = TABLES.iter().find(|table| table.name == "users").unwrap();
+        let name = users.records[0].columns.iter().find(|column| column.name == "display_name").unwrap();
+        assert_eq!(name.erasure, Erasure::Becomes("'Erased person'"));
+        assert_eq!(ERASED_NAME, "Erased person");
+    }
+}
