@@ -126,6 +126,7 @@ impl World {
     fn fill(&self) {
         let (id, ealing) = (&self.id, self.ealing.id());
         let barnet = self.server.add_organisation(council("Barnet")).id();
+        let other = self.server.person(&[], &[]).id;
         self.server.database().execute(&format!(
             "insert into identities values (gen_random_uuid(), '{id}', '{barnet}', 'https://other.example', 'tenant-7q3x', 's', 'A@b.example');
              update memberships set role = 'admin' where user_id = '{id}';
@@ -139,11 +140,12 @@ impl World {
              insert into clients (id, organisation_id, name, kind, role, scopes, created_by)
                values (gen_random_uuid(), '{barnet}', 'Sync', 'service', 'viewer', '{{profile}}', '{id}');
              insert into claims (id, organisation_id, company_number, claimant_id, statement)
-               values (gen_random_uuid(), '{barnet}', '01234567', '{id}', 'pending-7q3x');
-             insert into claims (id, organisation_id, company_number, claimant_id, statement, status, decided_at, note)
-               values (gen_random_uuid(), '{barnet}', '01234567', '{id}', 'said-7q3x', 'rejected', now(), 'told-7q3x');
-             insert into claims (id, organisation_id, company_number, status, decided_at, decided_by)
-               values (gen_random_uuid(), '{barnet}', '01234567', 'rejected', now(), '{id}');
+               values (gen_random_uuid(), '{barnet}', '01234567', '{id}', 'said-7q3x');
+             update claims set status = 'rejected', decided_at = now(), note = 'told-7q3x' where claimant_id = '{id}';
+             insert into claims (id, organisation_id, company_number, claimant_id, statement)
+               values (gen_random_uuid(), '{barnet}', '01234567', '{id}', 'open-7q3x'),
+                      (gen_random_uuid(), '{barnet}', '01234567', '{other}', 'What another said');
+             update claims set status = 'rejected', decided_at = now(), decided_by = '{id}' where claimant_id = '{other}';
              insert into products (id, slug, name, kind, phase) values ('{PRODUCT}', 'discussed', 'Discussed', 'service', 'beta');
              insert into comments (id, product_id, status, author_id, organisation_id, author_kind, body_markdown, body_html, renderer, edited_at)
                values ('{OWN}', '{PRODUCT}', 'visible', '{id}', '{ealing}', 'member', 'We use it.', '', 1, now());
@@ -205,11 +207,24 @@ fn people_see_all_that_is_held_of_them() {
         assert_eq!(whole.as_object().unwrap().len(), expected.columns.len(), "{}", expected.kind);
     }
     let text = export.json.to_string();
-    for held in [SUBJECT, EMAIL, NAME, OTHER_EMAIL, &EMAIL.to_uppercase(), "tenant-7q3x", "key-7q3x", "request-7q3x"] {
+    for held in [
+        SUBJECT,
+        EMAIL,
+        NAME,
+        OTHER_EMAIL,
+        &EMAIL.to_uppercase(),
+        "tenant-7q3x",
+        "key-7q3x",
+        "said-7q3x",
+        "told-7q3x",
+        "open-7q3x",
+    ] {
         assert!(text.contains(held), "{held} is not in {export:#?}");
     }
     assert_eq!(records(&export, "account")[0]["displayName"], NAME);
-    assert!(!text.contains("guest@barnet.example"), "that is somebody else's");
+    for others in ["guest@barnet.example", "What another said"] {
+        assert!(!text.contains(others), "{others} is somebody else's");
+    }
     assert!(!text.contains("sealed"), "an answer may hold a secret");
     let other = world.server.member(&world.ealing, Role::Viewer);
     let other = world.server.as_(&other).get("/v1/me/export").expect(200).json.to_string();
@@ -259,10 +274,14 @@ fn nothing_is_left_of_who_was_erased_but_what_they_wrote() {
     assert_eq!(world.server.database().number("select count(*) from clients"), 1, "its organisation's");
     let guests = "select count(*) from invitations where email = 'guest@barnet.example'";
     assert_eq!(world.server.database().number(guests), 1, "somebody else's");
+    let claims = "select status || ' ' || coalesce(statement, '-') as value from claims order by 1";
+    assert_eq!(world.server.database().texts(claims), ["rejected -", "rejected What another said", "withdrawn -"]);
     let name = format!("select display_name as value from users where id = '{}'", world.id);
     assert_eq!(world.server.database().texts(&name), [ERASED_NAME]);
     let trail = "select count(*) from audit_events where operation = 'delete_me' and object_type =";
-    for (table, rows) in [("users", 1), ("identities", 2), ("memberships", 1), ("invitations", 3), ("clients", 1)] {
+    for (table, rows) in
+        [("users", 1), ("identities", 2), ("memberships", 1), ("invitations", 3), ("clients", 1), ("claims", 3)]
+    {
         assert_eq!(world.server.database().number(&format!("{trail} '{table}'")), rows, "{table}");
     }
 }

@@ -259,27 +259,8 @@ pub const TABLES: &[Table] = &[
         others: "version updated_at",
         because: "They say nothing without the rest.",
         records: &[
-            Records {
-                kind: "claim_pending",
-                of: "claimant_id = $1 and status = 'pending'",
-                order: "id desc",
-                columns: &[
-                    goes("id"),
-                    goes("created_at"),
-                    goes("organisation_id"),
-                    goes("company_number"),
-                    goes("claimant_id"),
-                    goes("statement"),
-                    goes("status"),
-                ],
-                erasure: RowErasure::Removes(Some(Audit {
-                    object: "id",
-                    organisation: "organisation_id",
-                    before: "jsonb_build_object('organisation_id', organisation_id, 'status', status)",
-                    after: "null::jsonb",
-                })),
-            },
-            // The rest: an organisation keeps that somebody came to speak for it, without who and why.
+            // An organisation keeps that somebody came to speak for it, without who and why. An open claim is withdrawn
+            // by the trigger of the table.
             Records {
                 kind: "claim",
                 of: "claimant_id = $1",
