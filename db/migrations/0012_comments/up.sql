@@ -237,8 +237,9 @@ grant select, insert, update on comment_decisions to loti_service;
 
 create function keep_comment_decision() returns trigger language plpgsql as $$
 begin
+  -- What is generated has no new value yet.
   if tg_op <> 'UPDATE' or new.decided_by is not null
-    or (to_jsonb(new) - 'decided_by') is distinct from (to_jsonb(old) - 'decided_by') then
+    or to_jsonb(new) - '{decided_by,month}'::text[] is distinct from to_jsonb(old) - '{decided_by,month}'::text[] then
     raise exception 'a decision stays as it was made'
       using errcode = 'integrity_constraint_violation', constraint = 'comment_decisions_append_only';
   end if;
