@@ -211,6 +211,9 @@ fn what_cannot_be_kept_is_refused_where_it_stands() {
         let refused = put(&admin, malformed).expect(400);
         assert_eq!(refused.faults(), ["# malformed_yaml"], "{}", &malformed[..malformed.len().min(80)]);
     }
+    for nothing in ["", "\n", "# name: Bins", "---", "{}"] {
+        assert_eq!(put(&admin, nothing).expect(400).faults(), ["# empty"], "{nothing:?}");
+    }
     let refused = put(&admin, "name: Bins\nurl: [open\nlegal: x: y").expect(400);
     assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("line "), "{}", refused.json);
     put(&admin, "name: \"a\\0b\"").expect(400);

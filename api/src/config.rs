@@ -55,6 +55,8 @@ variables! {
         "Requests a minute from one OAuth client; 1 to 1000000.";
     "LOTI_RATE_LIMIT_ADDRESS" = "60000",
         "Requests a minute from one address, whoever sends them with tokens; 1 to 1000000.";
+    "LOTI_QUOTA_FACTOR" = "1",
+        "How many times as much as usual the quotas allow that hold over all replicas (of tokens, invitations, claims, comments, flags); 1 to 1000.";
     "LOTI_FLAG_THRESHOLD" = "3",
         "People whose flags hide a comment until a moderator judges it; 1 to 1000.";
     "LOTI_TRUSTED_PROXIES" = "",
@@ -108,6 +110,8 @@ pub struct Config {
     pub rate_limit_client: u32,
     /// `LOTI_RATE_LIMIT_ADDRESS`, requests a minute.
     pub rate_limit_address: u32,
+    /// `LOTI_QUOTA_FACTOR`
+    pub quota_factor: i32,
     /// `LOTI_FLAG_THRESHOLD`, people.
     pub flag_threshold: i64,
     /// `LOTI_TRUSTED_PROXIES`
@@ -186,6 +190,7 @@ impl Config {
             rate_limit_token: reader.number("LOTI_RATE_LIMIT_TOKEN", 1, 1_000_000),
             rate_limit_client: reader.number("LOTI_RATE_LIMIT_CLIENT", 1, 1_000_000),
             rate_limit_address: reader.number("LOTI_RATE_LIMIT_ADDRESS", 1, 1_000_000),
+            quota_factor: reader.number("LOTI_QUOTA_FACTOR", 1, 1000),
             flag_threshold: reader.number("LOTI_FLAG_THRESHOLD", 1, 1000),
             trusted_proxies: reader.networks("LOTI_TRUSTED_PROXIES"),
             fetch_private_networks: reader.networks("LOTI_FETCH_PRIVATE_NETWORKS"),

@@ -16,7 +16,7 @@ main() {
     end_on_signals
     set_environment contract
     # Thousands of calls from one address are the point here.
-    export LOTI_RATE_LIMIT_ANONYMOUS=1000000 LOTI_RATE_LIMIT_TOKEN=1000000 LOTI_RATE_LIMIT_ADDRESS=1000000
+    export LOTI_RATE_LIMIT_ANONYMOUS=1000000 LOTI_RATE_LIMIT_TOKEN=1000000 LOTI_RATE_LIMIT_ADDRESS=1000000 LOTI_QUOTA_FACTOR=1000
     prepare_service
     start_service
     take_token

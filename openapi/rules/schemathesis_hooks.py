@@ -84,21 +84,36 @@ def after_call(context, case, response):
         handed_out.add(cursor)
 
 
-# Rules over two fields at once, which JSON Schema cannot say: a code has the form of its scheme, and
-# an end does not come before its start.
+# Rules over two fields at once, which JSON Schema cannot say: a code has the form of its scheme, an end
+# does not come before its start, a currency is that of an amount, Entra ID's issuers name a tenant.
+TENANT = "https://login.microsoftonline.com/8a21c6b0-e47f-4d32-9f0c-8d7be1a94f3d/v2.0"
 CODES = {"GB-LAC": "E09000012", "GB-NHS": "R1H", "GB-COH": "01234567", "SWA": "20"}
 
 
-def make_consistent(body):
+def make_consistent(body, changes):
     for identifier in body.get("identifiers") or ():
         if isinstance(identifier, dict) and identifier.get("scheme") in CODES:
             identifier["id"] = CODES[identifier["scheme"]]
-    if body.get("startsOn") and body.get("endsOn"):
-        body["startsOn"], body["endsOn"] = sorted((body["startsOn"], body["endsOn"]))
-    elif body.get("endsOn"):
-        body["endsOn"] = "9999-12-31"
-    elif body.get("startsOn"):
-        body["startsOn"] = "1000-01-01"
+    in_order(body, changes, "startsOn", "endsOn")
+    in_order(body, changes, "since", "until")
+    contract = body.get("contract")
+    if isinstance(contract, dict):
+        in_order(contract, changes, "startsOn", "endsOn", "extendableUntil")
+        in_what = contract.get("currency") or (changes and "amountPence" in contract)
+        if in_what and contract.get("amountPence") is None:
+            contract["amountPence"] = 1
+    if "issuer" in body and body.get("kind") != "openid_connect":
+        body["issuer"] = TENANT
+
+
+def in_order(body, changes, *names):
+    """Sorts the dates under these names. What changes a resource states all or none: those that it leaves are unknown."""
+    given = sorted(body[name] for name in names if body.get(name))
+    if given and changes:
+        given += given[-1:] * (len(names) - len(given))
+        body.update(zip(names, given))
+    else:
+        body.update(zip((name for name in names if body.get(name)), given))
 
 
 @schemathesis.hook
@@ -107,7 +122,7 @@ def before_call(context, case, kwargs):
         return
     positive = not case.meta.generation.mode.is_negative
     if positive and isinstance(case.body, dict):
-        make_consistent(case.body)
+        make_consistent(case.body, case.method == "PATCH")
     if positive and case.path == PUBLICCODE and isinstance(case.body, str):
         case.body = example_file(case.operation)
     # `after` of the audit trail is as opaque as a cursor.

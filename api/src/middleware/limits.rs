@@ -129,6 +129,7 @@ impl Limits {
 
 /// Counts an action that is bounded over all processes together; 429 when it is one too many.
 pub async fn shared(app: &App, action: Action, subject: String) -> Result<(), Problem> {
+    let action = Action { limit: action.limit.saturating_mul(app.config.quota_factor), ..action };
     let take = app.db.write(Actor::operator("quotas"), move |tx| quotas::take(tx, action, &subject));
     match take.await.map_err(Problem::from)? {
         None => Ok(()),

@@ -76,6 +76,9 @@ pub fn read(text: &str) -> Result<Reading, Vec<Fault>> {
     let file: File = serde_saphyr::from_str_with_options(text, options()).map_err(|error| vec![malformed(&error)])?;
     let keys: Pairs<IgnoredAny> =
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| vec![malformed(&error)])?;
+    if keys.0.is_empty() {
+        return Err(vec![fault("", "empty", "says nothing")]);
+    }
     let mut reader = Reader::default();
     reader.unknown_keys(&keys);
     reader.file(file);
