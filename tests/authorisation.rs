@@ -9,93 +9,93 @@ use crate::support::contract::{operation, operations};
 use crate::support::operations::{OPEN_TO_EVERYBODY, Target, World, call, path_of};
 use crate::support::{Server, council, product};
 
-/// Columns: nobody; viewer, contributor, steward and admin of the council that owns the product; contributors of
-/// another council, of the product's supplier, of another supplier; moderator; platform administrator; the same
-/// without any scope.
+/// Columns: nobody; viewer, contributor, steward and admin of the council that owns the product; contributor and admin
+/// of another council; contributors of the product's supplier and of another supplier; moderator; platform
+/// administrator; the same without any scope.
 const MATRIX: &str = "
-accept_invitation         401 201 201 201 201 201 201 201 201 201 403
-activate_citation         401 403 200 200 200 404 404 404 404 403 403
-approve_claim             401 404 404 404 404 404 404 404 200 200 403
-compare_product_versions  200 200 200 200 200 200 200 200 200 200 200
-confirm_citation          401 403 200 200 200 403 403 403 403 403 403
-confirm_citations         401 403 200 200 200 403 403 403 403 403 403
-create_citation           401 403 201 201 201 403 403 403 403 403 403
-create_claim              401 201 201 201 201 201 201 201 201 201 403
-create_client             401 403 403 403 201 403 403 403 403 201 403
-create_client_secret      401 404 403 403 201 404 404 404 404 201 403
-create_comment            401 201 201 201 201 201 201 201 201 201 403
-create_comment_flag       401 201 201 201 201 201 201 201 201 201 403
-create_identity_provider  401 403 403 403 201 403 403 403 403 201 403
-create_invitation         401 403 403 403 201 403 403 403 403 201 403
-create_organisation       401 403 403 403 403 403 403 403 403 201 403
-create_product            401 403 201 201 201 201 403 403 201 201 403
-create_product_update     401 403 201 201 201 403 201 403 201 201 403
-delete_client             401 404 403 403 204 404 404 404 404 204 403
-delete_client_secret      401 404 403 403 204 404 404 404 404 204 403
-delete_comment            401 403 403 403 403 403 403 403 403 403 403
-delete_comment_flag       401 404 404 404 404 404 404 404 403 403 403
-delete_identity_provider  401 404 404 404 204 404 404 404 404 204 403
-delete_invitation         401 404 404 404 204 404 404 404 404 204 403
-delete_me                 401 204 204 204 204 204 204 204 204 204 403
-delete_membership         401 403 403 403 204 404 404 404 404 204 403
-delete_organisation       401 403 403 403 403 403 403 403 403 204 403
-delete_product            401 403 403 403 403 403 403 403 204 204 403
-delete_product_update     401 403 204 204 204 403 204 403 204 204 403
-end_citation              401 403 200 200 200 403 403 403 403 403 403
-export_me                 401 200 200 200 200 200 200 200 200 200 403
-get_audit_event           401 404 404 404 200 404 404 404 404 200 403
-get_citation              200 200 200 200 200 200 200 200 200 200 200
-get_claim                 401 404 404 404 404 404 404 404 200 200 403
-get_client                401 404 200 200 200 404 404 404 404 200 403
-get_comment               200 200 200 200 200 200 200 200 200 200 200
-get_comment_flag          401 404 404 404 404 404 404 404 200 200 403
-get_identity_provider     401 404 404 404 200 404 404 404 404 200 403
-get_invitation            401 404 404 404 200 404 404 404 404 200 403
-get_me                    401 200 200 200 200 200 200 200 200 200 403
-get_membership            401 200 200 200 200 404 404 404 404 200 403
-get_organisation          200 200 200 200 200 200 200 200 200 200 200
-get_organisation_statistics 200 200 200 200 200 200 200 200 200 200 200
-get_product               200 200 200 200 200 200 200 200 200 200 200
-get_product_publiccode    200 200 200 200 200 200 200 200 200 200 200
-get_product_statistics    200 200 200 200 200 200 200 200 200 200 200
-get_product_update        200 200 200 200 200 200 200 200 200 200 200
-get_product_version       200 200 200 200 200 200 200 200 200 200 200
-hide_comment              401 403 403 403 403 403 403 403 200 200 403
-list_audit_events         401 403 403 403 200 403 403 403 403 200 403
-list_citations            200 200 200 200 200 200 200 200 200 200 200
-list_claims               401 200 200 200 200 200 200 200 200 200 403
-list_clients              401 200 200 200 200 200 200 200 200 200 403
-list_comment_flags        401 403 403 403 403 403 403 403 200 200 403
-list_comment_versions     401 403 403 403 403 403 403 403 200 200 403
-list_comments             200 200 200 200 200 200 200 200 200 200 200
-list_contract_groups      200 200 200 200 200 200 200 200 200 200 200
-list_contracts            200 200 200 200 200 200 200 200 200 200 200
-list_identity_providers   401 403 403 403 200 403 403 403 403 200 403
-list_invitations          401 200 200 200 200 200 200 200 200 200 403
-list_memberships          401 200 200 200 200 200 200 200 200 200 403
-list_moderation_queue     401 403 403 403 403 403 403 403 200 200 403
-list_moderation_statement 200 200 200 200 200 200 200 200 200 200 200
-list_organisations        200 200 200 200 200 200 200 200 200 200 200
-list_product_updates      200 200 200 200 200 200 200 200 200 200 200
-list_product_versions     200 200 200 200 200 200 200 200 200 200 200
-list_products             200 200 200 200 200 200 200 200 200 200 200
-list_review_queue         401 403 403 200 200 403 403 403 403 200 403
-list_similar_products     200 200 200 200 200 200 200 200 200 200 200
-put_product_publiccode    401 403 200 200 200 403 200 403 200 200 403
-reject_claim              401 404 404 404 404 404 404 404 200 200 403
-remove_comment            401 403 403 403 403 403 403 403 200 200 403
-restore_comment           401 403 403 403 403 403 403 403 200 200 403
-revert_product            401 403 200 200 200 403 200 403 200 200 403
-update_citation           401 403 200 200 200 403 403 403 403 403 403
-update_client             401 404 403 403 200 404 404 404 404 200 403
-update_comment            401 403 403 403 403 403 403 403 403 403 403
-update_identity_provider  401 404 404 404 200 404 404 404 404 200 403
-update_me                 401 200 200 200 200 200 200 200 200 200 403
-update_membership         401 403 403 403 200 404 404 404 404 200 403
-update_organisation       401 403 403 200 200 403 403 403 403 200 403
-update_product            401 403 200 200 200 403 200 403 200 200 403
-withdraw_citation         401 403 200 200 200 403 403 403 200 200 403
-withdraw_claim            401 404 404 404 404 404 404 404 403 200 403
+accept_invitation         401 201 201 201 201 201 201 201 201 201 201 403
+activate_citation         401 403 200 200 200 404 404 404 404 404 403 403
+approve_claim             401 404 404 404 404 404 404 404 404 200 200 403
+compare_product_versions  200 200 200 200 200 200 200 200 200 200 200 200
+confirm_citation          401 403 200 200 200 403 403 403 403 403 403 403
+confirm_citations         401 403 200 200 200 403 403 403 403 403 403 403
+create_citation           401 403 201 201 201 403 403 403 403 403 403 403
+create_claim              401 201 201 201 201 201 201 201 201 201 201 403
+create_client             401 403 403 403 201 403 403 403 403 403 201 403
+create_client_secret      401 404 403 403 201 404 404 404 404 404 201 403
+create_comment            401 201 201 201 201 201 201 201 201 201 201 403
+create_comment_flag       401 201 201 201 201 201 201 201 201 201 201 403
+create_identity_provider  401 403 403 403 201 403 403 403 403 403 201 403
+create_invitation         401 403 403 403 201 403 403 403 403 403 201 403
+create_organisation       401 403 403 403 403 403 403 403 403 403 201 403
+create_product            401 403 201 201 201 201 201 403 403 201 201 403
+create_product_update     401 403 201 201 201 403 403 201 403 201 201 403
+delete_client             401 404 403 403 204 404 404 404 404 404 204 403
+delete_client_secret      401 404 403 403 204 404 404 404 404 404 204 403
+delete_comment            401 403 403 403 403 403 403 403 403 403 403 403
+delete_comment_flag       401 404 404 404 404 404 404 404 404 403 403 403
+delete_identity_provider  401 404 404 404 204 404 404 404 404 404 204 403
+delete_invitation         401 404 404 404 204 404 404 404 404 404 204 403
+delete_me                 401 204 204 204 204 204 204 204 204 204 204 403
+delete_membership         401 403 403 403 204 404 404 404 404 404 204 403
+delete_organisation       401 403 403 403 403 403 403 403 403 403 204 403
+delete_product            401 403 403 403 403 403 403 403 403 204 204 403
+delete_product_update     401 403 204 204 204 403 403 204 403 204 204 403
+end_citation              401 403 200 200 200 403 403 403 403 403 403 403
+export_me                 401 200 200 200 200 200 200 200 200 200 200 403
+get_audit_event           401 404 404 404 200 404 404 404 404 404 200 403
+get_citation              200 200 200 200 200 200 200 200 200 200 200 200
+get_claim                 401 404 404 404 404 404 404 404 404 200 200 403
+get_client                401 404 200 200 200 404 404 404 404 404 200 403
+get_comment               200 200 200 200 200 200 200 200 200 200 200 200
+get_comment_flag          401 404 404 404 404 404 404 404 404 200 200 403
+get_identity_provider     401 404 404 404 200 404 404 404 404 404 200 403
+get_invitation            401 404 404 404 200 404 404 404 404 404 200 403
+get_me                    401 200 200 200 200 200 200 200 200 200 200 403
+get_membership            401 200 200 200 200 404 404 404 404 404 200 403
+get_organisation          200 200 200 200 200 200 200 200 200 200 200 200
+get_organisation_statistics 200 200 200 200 200 200 200 200 200 200 200 200
+get_product               200 200 200 200 200 200 200 200 200 200 200 200
+get_product_publiccode    200 200 200 200 200 200 200 200 200 200 200 200
+get_product_statistics    200 200 200 200 200 200 200 200 200 200 200 200
+get_product_update        200 200 200 200 200 200 200 200 200 200 200 200
+get_product_version       200 200 200 200 200 200 200 200 200 200 200 200
+hide_comment              401 403 403 403 403 403 403 403 403 200 200 403
+list_audit_events         401 403 403 403 200 403 200 403 403 403 200 403
+list_citations            200 200 200 200 200 200 200 200 200 200 200 200
+list_claims               401 200 200 200 200 200 200 200 200 200 200 403
+list_clients              401 200 200 200 200 200 200 200 200 200 200 403
+list_comment_flags        401 403 403 403 403 403 403 403 403 200 200 403
+list_comment_versions     401 403 403 403 403 403 403 403 403 200 200 403
+list_comments             200 200 200 200 200 200 200 200 200 200 200 200
+list_contract_groups      200 200 200 200 200 200 200 200 200 200 200 200
+list_contracts            200 200 200 200 200 200 200 200 200 200 200 200
+list_identity_providers   401 403 403 403 200 403 403 403 403 403 200 403
+list_invitations          401 200 200 200 200 200 200 200 200 200 200 403
+list_memberships          401 200 200 200 200 200 200 200 200 200 200 403
+list_moderation_queue     401 403 403 403 403 403 403 403 403 200 200 403
+list_moderation_statement 200 200 200 200 200 200 200 200 200 200 200 200
+list_organisations        200 200 200 200 200 200 200 200 200 200 200 200
+list_product_updates      200 200 200 200 200 200 200 200 200 200 200 200
+list_product_versions     200 200 200 200 200 200 200 200 200 200 200 200
+list_products             200 200 200 200 200 200 200 200 200 200 200 200
+list_review_queue         401 403 403 200 200 403 403 403 403 403 200 403
+list_similar_products     200 200 200 200 200 200 200 200 200 200 200 200
+put_product_publiccode    401 403 200 200 200 403 403 200 403 200 200 403
+reject_claim              401 404 404 404 404 404 404 404 404 200 200 403
+remove_comment            401 403 403 403 403 403 403 403 403 200 200 403
+restore_comment           401 403 403 403 403 403 403 403 403 200 200 403
+revert_product            401 403 200 200 200 403 403 200 403 200 200 403
+update_citation           401 403 200 200 200 403 403 403 403 403 403 403
+update_client             401 404 403 403 200 404 404 404 404 404 200 403
+update_comment            401 403 403 403 403 403 403 403 403 403 403 403
+update_identity_provider  401 404 404 404 200 404 404 404 404 404 200 403
+update_me                 401 200 200 200 200 200 200 200 200 200 200 403
+update_membership         401 403 403 403 200 404 404 404 404 404 200 403
+update_organisation       401 403 403 200 200 403 403 403 403 403 200 403
+update_product            401 403 200 200 200 403 403 200 403 200 200 403
+withdraw_citation         401 403 200 200 200 403 403 403 403 200 200 403
+withdraw_claim            401 404 404 404 404 404 404 404 404 403 200 403
 ";
 
 fn matrix() -> Vec<(&'static str, Vec<u16>)> {
@@ -117,6 +117,7 @@ fn columns<'s>(server: &'s Server, world: &World) -> Vec<(&'static str, Client<'
         ("steward", council(Role::Steward)),
         ("admin", council(Role::Admin)),
         ("another council's contributor", contributor(&world.other_council)),
+        ("another council's admin", server.as_(&server.member(&world.other_council, Role::Admin))),
         ("the supplier's contributor", contributor(&world.supplier)),
         ("another supplier's contributor", contributor(&world.other_supplier)),
         ("moderator", server.as_(&server.person(&[PlatformRole::Moderator], &[]))),

@@ -220,6 +220,40 @@ fn what_is_taken_back_is_gone_at_once() {
 }
 
 #[test]
+fn no_write_begun_after_a_revocation_is_done() {
+    let server = Server::start();
+    let replica = Server::on_with_key(&server.database().url, &server.key_file());
+    let machine = Machine::register(&server, &server.add_organisation(council("Ealing")));
+    for _ in 0..3 {
+        let token = machine.token(&server);
+        let (revoked, done) = (AtomicBool::new(false), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for serving in [&server, &server, &replica, &replica] {
+                let (token, revoked, done) = (&token, &revoked, &done);
+                scope.spawn(move || {
+                    loop {
+                        let late = revoked.load(Ordering::SeqCst);
+                        let client = serving.with_authorization(&bearer(token));
+                        let status = client.post("/v1/products", product("Bins")).send().status;
+                        assert!(status == 401 || (status == 201 && !late), "{status}, late: {late}");
+                        if status == 401 {
+                            return;
+                        }
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            while done.load(Ordering::Relaxed) < 20 {
+                thread::yield_now();
+            }
+            let body = format!("token={token}");
+            assert_eq!(form(&server, "/oauth/revoke", &body, Some(&machine.basic())).status, 200);
+            revoked.store(true, Ordering::SeqCst);
+        });
+    }
+}
+
+#[test]
 fn a_catalogue_key_reads_and_never_writes() {
     let server = Server::start();
     let vendor = server.add_organisation(supplier("Civica"));
