@@ -211,7 +211,7 @@ fn what_cannot_be_kept_is_refused_where_it_stands() {
         let refused = put(&admin, malformed).expect(400);
         assert_eq!(refused.faults(), ["# malformed_yaml"], "{}", &malformed[..malformed.len().min(80)]);
     }
-    for nothing in ["", "\n", "# name: Bins", "---", "{}"] {
+    for nothing in ["", "\n", "# name: Bins", "{}"] {
         assert_eq!(put(&admin, nothing).expect(400).faults(), ["# empty"], "{nothing:?}");
     }
     let refused = put(&admin, "name: Bins\nurl: [open\nlegal: x: y").expect(400);
