@@ -78,7 +78,7 @@ fn the_service_says_who_speaks_as_what() {
     let (list, ealing) = discussed(&server);
     let other = server.add_organisation(council("Barnet Council"));
     let civica = server.add_organisation(supplier("Civica"));
-    let community = server.add_organisation(crate::support::builders::organisation("community", "Friends of bins"));
+    let community = server.add_organisation(crate::support::organisation("community", "Friends of bins"));
     let words = || json!({ "bodyMarkdown": "Good." });
     let with = |field: &str, value: Value| {
         let mut body = words();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::program::{Files, Run, run};
-use crate::support::{Answer, Server, council, product, supplier};
+use crate::support::{Answer, Server, council, organisation, product, supplier};
 
 /// A service beside whose database the program runs, and the files it is given.
 struct Place {
@@ -406,4 +406,55 @@ fn citations_come_with_organisations_as_people_spell_them() {
     assert!(added.stderr.contains("not used: lot"), "{}", added.stderr);
     let teapot = place.get("/products/teapot");
     assert_eq!((&teapot["supplier"]["slug"], &teapot["citationCount"]), (&json!("teapots-ltd"), &json!(1)));
+}
+
+#[test]
+fn who_is_spelled_nearly_so_is_meant_unless_several_are() {
+    let place = Place::new();
+    for body in [
+        council("London Borough of Camden"),
+        council("Royal Borough of Greenwich"),
+        council("London Borough of Hammersmith & Fulham"),
+        organisation("nhs", "Guy's and St Thomas' NHS Foundation Trust"),
+        organisation("nhs", "University College London Hospitals NHS Foundation Trust"),
+        council("Newcastle City Council"),
+        council("Newcastle Borough Council"),
+        supplier("Barnet Ltd"),
+        supplier("The Access Group"),
+    ] {
+        place.server.add_organisation(body);
+    }
+    place.server.add_product(product("Power BI"));
+    let names = [
+        "LB Camden",
+        "Royal Greenwich",
+        "Hammersmith and Fulham Council",
+        "Guys & St Thomas NHS Trust",
+        "University College London",
+        "Newcastle",
+        "Barnet Council",
+        "Borough",
+    ];
+    let rows: Vec<String> = names.iter().map(|name| format!("{name},Power BI")).collect();
+    let told = place.import(
+        "citations --verbose --format csv",
+        "register.csv",
+        format!("Council,Product\n{}", rows.join("\n")),
+    );
+    assert_eq!(told.tally(), tally(4, 0, 0, 4), "{told:?}");
+    assert_eq!(
+        told.refused(),
+        [
+            "6 #/Council unknown_organisation",
+            "7 #/Council ambiguous",
+            "8 #/Council unknown_organisation",
+            "9 #/Council unknown_organisation",
+        ]
+    );
+    let notes = told.lines[0]["notes"][0].as_str().unwrap();
+    assert_eq!(notes, "organisation: \"LB Camden\" is read as \"London Borough of Camden\"");
+
+    let sale = json!({ "council": "LB of Camden", "product": "Mosaic", "supplier": "Access UK Ltd" });
+    place.import("citations --format jsonl --create-products --create-suppliers", "sales.jsonl", sale.to_string());
+    assert_eq!(place.get("/products/mosaic")["supplier"]["slug"], "the-access-group", "no second one is added");
 }

@@ -14,6 +14,8 @@ define_sql_function! { fn lower(text: Text) -> Text; }
 define_sql_function! { fn fold(text: Text) -> Text; }
 define_sql_function! { fn free_slug(kind: Text, wanted: Text) -> Text; }
 define_sql_function! { fn alias_keys(name: Text, aliases: Array<Nullable<Text>>) -> Array<Nullable<Text>>; }
+define_sql_function! { fn spelling_core(name: Text) -> Text; }
+define_sql_function! { fn spelling_cores(name: Text, aliases: Array<Nullable<Text>>) -> Array<Nullable<Text>>; }
 define_sql_function! { fn organisation_ref(organisation: Nullable<Uuid>) -> Nullable<Jsonb>; }
 define_sql_function! { fn organisation_identifier_list(organisation: Uuid) -> Jsonb; }
 define_sql_function! { fn organisation_replaced_by(organisation: Uuid) -> Jsonb; }

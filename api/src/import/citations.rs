@@ -4,7 +4,7 @@
 //! `CreateCitation`, those of its contract also flat, and those of the sales that the Crown Commercial Service
 //! publishes (`first_month`, `last_month`, `spend_gbp`).
 
-use chrono::{Days, Months, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 use db::citations::{self, Citation, CitationState, Standing};
 use db::organisations::{self, Key};
 use db::sources::SourceRecord;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::organisations::add_supplier;
+use super::organisations::{add_supplier, meant};
 use super::products::add_product;
 use super::{Applied, Content, Options, Row, Rules, fault};
 use crate::contract::body::Origins;
@@ -48,6 +48,12 @@ pub(super) const FIELDS: &[(&str, &[&str])] = &[
     ("contract/cpvCodes", &["contract-cpv-codes", "cpv-codes", "cpv"]),
     ("contract/routeToMarket", &["contract-route-to-market", "route-to-market", "framework"]),
 ];
+
+/// How people write days; a year of two digits is tried where one of four is none.
+const DAYS: &[&str] =
+    &["%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y", "%d.%m.%Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y"];
+/// How people write months, behind a day.
+const MONTHS: &[&str] = &["%d %Y-%m", "%d %m/%Y", "%d %B %Y", "%d %b-%Y", "%d %b-%y"];
 
 /// What a row says.
 #[derive(Debug, Clone, Default)]
@@ -185,16 +191,34 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A day; of a month its first or its last day. Anything else as it is, and refused as such.
+/// A day as people write it; of a month or a year the first or the last. Anything else as it is, and refused as such.
 fn day(value: &Value, last: bool) -> Value {
-    let Some(text) = value.as_str().map(str::trim) else { return value.clone() };
-    let british = text.split('/').rev().collect::<Vec<_>>().join("-");
-    let text = if text.contains('/') { british.as_str() } else { text };
-    if let Ok(month) = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d") {
-        let end = month.checked_add_months(Months::new(1)).and_then(|next| next.checked_sub_days(Days::new(1)));
-        return json!(if last { end.unwrap_or(month) } else { month });
+    let Some(text) = value.as_str().map(without_time) else { return value.clone() };
+    let read = |text: &str, forms: &[&str]| {
+        forms.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok().filter(|day| day.year() >= 1000))
+    };
+    let last_of = |first: NaiveDate, months| {
+        first.checked_add_months(Months::new(months)).and_then(|next| next.checked_sub_days(Days::new(1)))
+    };
+    if let Some(day) = read(text, DAYS) {
+        return json!(day);
     }
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_or_else(|_| value.clone(), |day| json!(day))
+    let year = text.len() == 4;
+    let first = if year { read(&format!("1 1 {text}"), &["%d %m %Y"]) } else { read(&format!("1 {text}"), MONTHS) };
+    match first {
+        Some(first) if last => json!(last_of(first, if year { 12 } else { 1 }).unwrap_or(first)),
+        Some(first) => json!(first),
+        None => value.clone(),
+    }
+}
+
+/// Of a time only its day, as spreadsheets write days.
+fn without_time(text: &str) -> &str {
+    let text = text.trim();
+    match text.split_once(['T', ' ']) {
+        Some((day, time)) if time.contains(':') => day,
+        _ => text,
+    }
 }
 
 fn list(value: &Value) -> Value {
@@ -239,7 +263,7 @@ impl CitationRow {
         known: Option<&SourceRecord>,
     ) -> Result<Applied, Problem> {
         let mut notes = Vec::new();
-        let organisation_id = self.organisation_id(tx)?;
+        let organisation_id = self.organisation_id(tx, &mut notes)?;
         let product_id = self.product_id(tx, rules, &row.source, &mut notes)?;
         let mut body = Value::Object(self.fields.clone());
         if let Some(fields) = body.as_object_mut() {
@@ -275,11 +299,11 @@ impl CitationRow {
     }
 
     /// By id or slug, else by a spelling that only one organisation has.
-    fn organisation_id(&self, tx: &mut Tx<'_>) -> Result<Uuid, Problem> {
+    fn organisation_id(&self, tx: &mut Tx<'_>, notes: &mut Vec<String>) -> Result<Uuid, Problem> {
         if let Ok(id) = organisations::existing(&mut tx.conn(), &Key::from(self.organisation.as_str())) {
             return Ok(id);
         }
-        let found = organisations::by_spelling(&mut tx.conn(), &self.organisation)?;
+        let found = meant(tx, "organisation", &self.organisation, notes)?;
         match found.as_slice() {
             [only] => Ok(only.id),
             [] => Err(refused("/organisation", "unknown_organisation", "nobody is known by this name")),
@@ -319,7 +343,7 @@ impl CitationRow {
 
     fn supplier_id(&self, tx: &mut Tx<'_>, rules: &Rules, notes: &mut Vec<String>) -> Result<Option<Uuid>, Problem> {
         let Some(name) = &self.supplier else { return Ok(None) };
-        let found = organisations::by_spelling(&mut tx.conn(), name)?;
+        let found = meant(tx, "supplier", name, notes)?;
         match found.as_slice() {
             [only] => Ok(Some(only.id)),
             [] if self.create_suppliers && self.create_products => {
@@ -359,7 +383,17 @@ mod tests {
         assert_eq!(day(&json!("2013-06-01"), false), json!("2013-06-01"));
         assert_eq!(day(&json!("2013-06"), false), json!("2013-06-01"));
         assert_eq!(day(&json!("2012-02"), true), json!("2012-02-29"));
-        assert_eq!(day(&json!("31/03/2027"), true), json!("2027-03-31"));
+        for text in ["31/03/2027", "31/3/27", "31 March 2027", "31-Mar-27", "2027-03-31T00:00:00Z", "31/03/2027 00:00"]
+        {
+            assert_eq!(day(&json!(text), true), json!("2027-03-31"), "{text}");
+        }
+        for text in ["March 2027", "Mar-27", "03/2027", "2027-03", "Mar 2027"] {
+            assert_eq!(day(&json!(text), true), json!("2027-03-31"), "{text}");
+        }
+        assert_eq!((day(&json!("2027"), false), day(&json!("2027"), true)), (json!("2027-01-01"), json!("2027-12-31")));
+        for unclear in ["2019/20", "31/02/2027", "0019-04-01", "Q1 2027"] {
+            assert_eq!(day(&json!(unclear), true), json!(unclear));
+        }
         assert_eq!(day(&json!("soon"), true), json!("soon"));
     }
 

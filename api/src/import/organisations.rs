@@ -4,7 +4,7 @@
 //! that shares an identifier is joined to it and only fills gaps: what somebody else says first stands.
 
 use db::Tx;
-use db::organisations::{self, Key, OrganisationState};
+use db::organisations::{self, Key, OrganisationState, Reference};
 use db::sources::{self, SourceRecord};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -240,6 +240,26 @@ fn checked(rules: &Rules, tx: &mut Tx<'_>, state: &OrganisationState) -> Result<
 
 fn to_json(organisation: &CreateOrganisation) -> Result<Value, Problem> {
     serde_json::to_value(organisation).map_err(|error| Problem::internal(error.to_string()))
+}
+
+/// The organisations that are meant by a name: those that go by it, else those that nearly do, of which a note tells.
+///
+/// `field` is what the row calls it; suppliers are looked for among suppliers, others among others.
+pub(super) fn meant(
+    tx: &mut Tx<'_>,
+    field: &str,
+    name: &str,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Reference>, Problem> {
+    let exact = organisations::by_spelling(&mut tx.conn(), name)?;
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    let near = organisations::by_spelling_core(&mut tx.conn(), name, field.starts_with("supplier"))?;
+    if let [only] = near.as_slice() {
+        notes.push(format!("{field}: {name:?} is read as {:?}", only.name));
+    }
+    Ok(near)
 }
 
 /// The organisation of that name, added.

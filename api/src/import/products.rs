@@ -3,7 +3,6 @@
 //! A row is either in our own format, the fields of `CreateProduct` with references by slug, or in that of the
 //! catalogues we know: `source`, `source_id`, `licences`, `url`, `source_code_url`, `suppliers` by name and so on.
 
-use db::organisations;
 use db::products::{self, Note, Phase};
 use db::sources::SourceRecord;
 use db::{Tx, organisations::Key};
@@ -11,7 +10,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::organisations::add_supplier;
+use super::organisations::{add_supplier, meant};
 use super::{Applied, Content, Options, Row, Rules, fault, of_same_source, overlay};
 use crate::contract::body::Origins;
 use crate::contract::is_spdx;
@@ -341,7 +340,7 @@ impl ProductRow {
     fn supplier(&self, tx: &mut Tx<'_>, rules: &Rules, notes: &mut Vec<String>) -> Result<Option<Uuid>, Problem> {
         let mut found = Vec::new();
         for spelling in &self.suppliers {
-            let references = organisations::by_spelling(&mut tx.conn(), spelling)?;
+            let references = meant(tx, "suppliers", spelling, notes)?;
             match references.len() {
                 0 => notes.push(format!("suppliers: nobody is known as {spelling:?}")),
                 1 => {}

@@ -5,7 +5,7 @@
 pub mod list;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::dsl::sql;
+use diesel::dsl::{date, now, sql};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::functions::{
     alias_keys, fold, organisation_identifier_list, organisation_of_company, organisation_ref,
-    organisation_replaced_by, organisation_successors, sees_as_member,
+    organisation_replaced_by, organisation_successors, sees_as_member, spelling_core, spelling_cores,
 };
 use crate::people::Viewer;
 use crate::schema::{organisation_identifiers, organisation_replacements, organisations, slugs};
@@ -412,6 +412,26 @@ pub fn by_spelling(conn: &mut Conn<'_>, spelling: &str) -> Result<Vec<Reference>
         }
     }
     Ok(references)
+}
+
+/// Those that exist today and are meant when nobody goes by a spelling: whose names have the same core.
+///
+/// Either suppliers or none: `Camden Ltd` is not the council.
+pub fn by_spelling_core(conn: &mut Conn<'_>, spelling: &str, suppliers: bool) -> Result<Vec<Reference>> {
+    let core: String = diesel::select(spelling_core(spelling)).get_result(conn.pg)?;
+    if core.is_empty() {
+        return Ok(Vec::new());
+    }
+    let supplier = organisations::kind.eq(OrganisationKind::Supplier);
+    let exists = organisations::ends_on.is_null().or(organisations::ends_on.assume_not_null().ge(date(now)));
+    let found = organisations::table
+        .filter(spelling_cores(organisations::name, organisations::aliases).contains(Texts(vec![core])))
+        .filter(supplier.eq(suppliers))
+        .filter(exists)
+        .select(organisation_ref(organisations::id.nullable()))
+        .limit(20)
+        .load::<Option<Json<Reference>>>(conn.pg)?;
+    Ok(found.into_iter().flatten().map(|json| json.0).collect())
 }
 
 /// The list of Companies House numbers.
