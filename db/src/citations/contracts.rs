@@ -139,18 +139,67 @@ pub fn groups(
     after: Option<GroupPosition>,
     limit: usize,
 ) -> Result<Page<Group, GroupPosition>> {
-    let key = match by {
+    let largest = sizes(conn, sight, filter, by, after, limit)?;
+    let page = Page::cut(largest, limit, |last| GroupPosition { contracts: last.contracts, id: last.key });
+    let keys: Vec<Uuid> = page.items.iter().map(|size| size.key).collect();
+    let mut grouped = details(conn, sight, filter, by, &keys)?;
+    // Of another moment than the sizes: a contract that came between is not worth a transaction.
+    grouped.sort_by_key(|group| keys.iter().position(|key| group.key == Some(*key)));
+    named(conn, Page { items: grouped, next: page.next }, by)
+}
+
+struct Size {
+    key: Uuid,
+    contracts: i64,
+}
+
+fn key_of(by: GroupBy) -> &'static str {
+    match by {
         GroupBy::Supplier => "(select supplier_id from products where products.id = citations.product_id)",
         GroupBy::Product => "citations.product_id",
-    };
-    let mut grouped: Vec<Grouped> = citations::table
+    }
+}
+
+/// The largest groups behind a position. Only counted: what else is told of groups costs ten times as much, and is told
+/// of a page of them.
+fn sizes(
+    conn: &mut Conn<'_>,
+    sight: &Sight,
+    filter: &Filter,
+    by: GroupBy,
+    after: Option<GroupPosition>,
+    limit: usize,
+) -> Result<Vec<Size>> {
+    let sizes = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
         .filter(sight.joined())
         .filter(matching(conn, filter)?)
         .group_by(sql::<Nullable<SqlUuid>>("1"))
+        .select((sql::<Nullable<SqlUuid>>(key_of(by)), count_star()))
+        .order((sql::<BigInt>("2 desc"), sql::<Text>("1")))
+        .load::<(Option<Uuid>, i64)>(conn.pg)?;
+    let sizes = sizes.into_iter().filter_map(|(key, contracts)| Some(Size { key: key?, contracts }));
+    Ok(sizes.filter(|size| behind(size, after)).take(limit.saturating_add(1)).collect())
+}
+
+fn details(conn: &mut Conn<'_>, sight: &Sight, filter: &Filter, by: GroupBy, keys: &[Uuid]) -> Result<Vec<Grouped>> {
+    let products = match by {
+        GroupBy::Product => keys.to_vec(),
+        GroupBy::Supplier => {
+            let supplied = cited::table.filter(cited::supplier_id.assume_not_null().eq_any(keys)).select(cited::id);
+            supplied.load(conn.pg)?
+        }
+    };
+    Ok(citations::table
+        .inner_join(bodies::table)
+        .filter(citations::has_contract)
+        .filter(citations::product_id.eq_any(products))
+        .filter(sight.joined())
+        .filter(matching(conn, filter)?)
+        .group_by(sql::<Nullable<SqlUuid>>("1"))
         .select((
-            sql::<Nullable<SqlUuid>>(key),
+            sql::<Nullable<SqlUuid>>(key_of(by)),
             count_star(),
             sql::<BigInt>("count(distinct citations.organisation_id)"),
             sql::<Array<SqlUuid>>("(array_agg(distinct citations.organisation_id))[1:50]"),
@@ -161,18 +210,12 @@ pub fn groups(
                 "least(sum(contract_amount_pence) filter (where contract_currency = 'GBP'), 9007199254740991)::bigint",
             ),
         ))
-        .order((sql::<BigInt>("2 desc"), sql::<Text>("1")))
-        .load(conn.pg)?;
-    grouped.retain(|group| group.key.is_some() && behind(group, after));
-    grouped.truncate(limit.saturating_add(1));
-    let position = |last: &Grouped| GroupPosition { contracts: last.contracts, id: last.key.unwrap_or_default() };
-    let page = Page::cut(grouped, limit, position);
-    named(conn, page, by)
+        .load(conn.pg)?)
 }
 
-fn behind(group: &Grouped, after: Option<GroupPosition>) -> bool {
+fn behind(size: &Size, after: Option<GroupPosition>) -> bool {
     after.is_none_or(|GroupPosition { contracts, id }| {
-        group.contracts < contracts || (group.contracts == contracts && group.key > Some(id))
+        size.contracts < contracts || (size.contracts == contracts && size.key > id)
     })
 }
 

@@ -122,8 +122,9 @@ pub(super) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
     }
     if !filter.suppliers.is_empty() {
         let ids = organisations::known(conn, &filter.suppliers)?;
+        // Read first: as a subquery it is thought to hold much, and then all contracts are gone through in their order.
         let supplied = cited::table.filter(cited::supplier_id.assume_not_null().eq_any(ids)).select(cited::id);
-        and!(citations::product_id.eq_any(supplied));
+        and!(citations::product_id.eq_any(supplied.load::<Uuid>(conn.pg)?));
     }
     if !filter.service_codes.is_empty() {
         let codes = Texts(filter.service_codes.clone());
