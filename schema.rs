@@ -389,6 +389,104 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// The file of an import, in pieces, until it has been applied.
+    import_chunks (import_id, number) {
+        /// The import.
+        import_id -> Uuid,
+        /// Counts from 0.
+        number -> Int4,
+        /// The bytes.
+        content -> Bytea,
+    }
+}
+
+diesel::table! {
+    /// What became of each row of an import.
+    import_results (import_id, position) {
+        /// The import.
+        import_id -> Uuid,
+        /// Counts from 1.
+        position -> Int8,
+        /// The line of the file on which the row begins; empty for what the file does not have.
+        line -> Nullable<Int8>,
+        /// Key of the row in its data set; empty when it could not be read.
+        external_id -> Nullable<Text>,
+        /// created, changed, unchanged, refused or ended.
+        outcome -> Text,
+        /// What it became, or would have become.
+        object_id -> Nullable<Uuid>,
+        /// What is worth knowing of it.
+        notes -> Array<Nullable<Text>>,
+        /// What is wrong with it, as in a problem document.
+        errors -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// Files that organisations send, and how far each has been applied. Who sent one stands here; the trail has what it changed.
+    imports (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was sent.
+        created_at -> Timestamptz,
+        /// When it last came forward.
+        updated_at -> Timestamptz,
+        /// On whose behalf.
+        organisation_id -> Uuid,
+        /// What its rows are: citations or products.
+        resource -> Text,
+        /// How it is written: csv or ndjson.
+        format -> Text,
+        /// Name of the data set, as the organisation calls it.
+        source -> Text,
+        /// Whether nothing of it is kept but what would have become of the rows.
+        dry_run -> Bool,
+        /// Whether citations of this data set that it does not have are ended.
+        end_absent -> Bool,
+        /// queued, running, completed or failed.
+        status -> Text,
+        /// The person who sent it; empty for a program, and once they are erased. Personal data.
+        created_by -> Nullable<Uuid>,
+        /// The program that sent it.
+        client_id -> Nullable<Uuid>,
+        /// The identity provider by which the person came in.
+        provider_id -> Nullable<Uuid>,
+        /// The OAuth client that carried the request.
+        oauth_client -> Nullable<Text>,
+        /// The request with which it came; the trail has its rows under the same.
+        request_id -> Text,
+        /// The line of the file up to which it has been applied.
+        line -> Int8,
+        /// Rows that made something.
+        created -> Int4,
+        /// Rows that changed something.
+        changed -> Int4,
+        /// Rows that said what was known.
+        unchanged -> Int4,
+        /// Rows that were refused.
+        refused -> Int4,
+        /// Citations that were ended because the file does not have them.
+        ended -> Int4,
+        /// What is worth knowing of the whole.
+        notes -> Array<Nullable<Text>>,
+        /// Why it was given up.
+        failure -> Nullable<Text>,
+        /// Whose it is at present: drawn by each worker that takes it.
+        lease -> Nullable<Uuid>,
+        /// Until when; then another worker goes on where this one stopped.
+        leased_until -> Nullable<Timestamptz>,
+        /// How often it was taken without coming forward.
+        attempts -> Int2,
+        /// When it was first taken.
+        started_at -> Nullable<Timestamptz>,
+        /// When it was completed or given up.
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// Links that make who opens them a member of an organisation.
     invitations (id) {
         /// UUIDv7.
@@ -748,7 +846,7 @@ diesel::table! {
     source_records (kind, source, external_id) {
         /// Table of the object.
         kind -> Text,
-        /// Name of the data set.
+        /// Name of the data set; of one that an organisation sends itself, behind its id and a slash.
         source -> Text,
         /// The row's own key in that data set.
         external_id -> Text,
@@ -800,6 +898,11 @@ diesel::joinable!(comments -> users (author_id));
 diesel::joinable!(identities -> organisations (organisation_id));
 diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(identity_providers -> organisations (organisation_id));
+diesel::joinable!(import_chunks -> imports (import_id));
+diesel::joinable!(import_results -> imports (import_id));
+diesel::joinable!(imports -> clients (client_id));
+diesel::joinable!(imports -> organisations (organisation_id));
+diesel::joinable!(imports -> users (created_by));
 diesel::joinable!(invitations -> organisations (organisation_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
@@ -828,6 +931,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     identities,
     identity_providers,
+    import_chunks,
+    import_results,
+    imports,
     invitations,
     lgsl_services,
     memberships,

@@ -27,6 +27,8 @@ mod identity_providers;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod logs;

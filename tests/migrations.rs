@@ -8,6 +8,7 @@ use db::claims::ClaimStatus;
 use db::clients::ClientKind;
 use db::comments::{AuthorKind, CommentStatus, DecisionAction, FlagReason};
 use db::identity_providers::IdentityProviderKind;
+use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
 use db::organisations::OrganisationKind;
 use db::people::Role;
 use db::products::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, ProductKind};
@@ -126,6 +127,10 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "comments_author_kind_check" is AuthorKind,
         "comments_status_check" is CommentStatus,
         "identity_providers_kind_check" is IdentityProviderKind,
+        "import_results_outcome_check" is ImportOutcome,
+        "imports_format_check" is ImportFormat,
+        "imports_resource_check" is ImportedResource,
+        "imports_status_check" is ImportStatus,
         "invitations_role_check" is Role,
         "memberships_role_check" is Role,
         "organisations_kind_check" is OrganisationKind,

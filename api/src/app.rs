@@ -10,6 +10,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App as ActixApp, HttpServer};
 use db::Db;
+use tokio::sync::Notify;
 
 use crate::auth::federation::Federation;
 use crate::auth::keys::Keys;
@@ -17,10 +18,10 @@ use crate::auth::seal::Seal;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, EncryptionKey};
-use crate::contract::body::Body;
 use crate::fetch::Fetch;
 use crate::http::idempotency::Queues;
-use crate::jobs::{counters, retention};
+use crate::import::Rules;
+use crate::jobs::{counters, imports, retention};
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -48,8 +49,10 @@ pub struct App {
     pub limits: Limits,
     /// Requests that wait for another with their `Idempotency-Key`.
     pub queues: Queues,
-    /// The rules of a product, for one that does not come as JSON.
-    pub product_rules: Body,
+    /// The rules of what does not come as the JSON of a request.
+    pub rules: Arc<Rules>,
+    /// Wakes the worker of imports.
+    pub import_sent: Arc<Notify>,
     mounted: Mounted,
 }
 
@@ -75,7 +78,8 @@ impl App {
             seal,
             db,
             queues: Queues::default(),
-            product_rules: Body::new(&contract, "CreateProduct")?,
+            rules: Arc::new(Rules::new(&contract)?),
+            import_sent: Arc::default(),
             mounted: routes.mount(&contract)?,
             config,
         })
@@ -100,6 +104,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
     let (db, every) = (app.db.clone(), app.config.retention_interval);
     let retention = retention::run(db, every, app.config.erasure_ledger_file.clone());
     let counters = counters::run(app.db.clone());
+    let imports = imports::run(app.db.clone(), Arc::clone(&app.rules), Arc::clone(&app.import_sent));
     let server = bind(app)?;
     ready(server.address);
     // It ends with the service: what is dropped is not polled any more.
@@ -107,6 +112,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
         outcome = server.running => outcome,
         () = retention => Ok(()),
         () = counters => Ok(()),
+        () = imports => Ok(()),
     }
 }
 

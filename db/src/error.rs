@@ -166,6 +166,11 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "identity_providers_issuer_single_tenant" => {
             invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
         }
+        "imports_one_at_a_time" => conflict(
+            "",
+            "import_running",
+            "The organisation has another import of these under way; send this one when that is over.",
+        ),
         "comments_parent_in_product" => {
             conflict("/parent", "unknown_comment", "names no comment on this product: give the id of one")
         }

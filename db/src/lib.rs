@@ -21,6 +21,7 @@ mod functions;
 pub mod idempotency;
 pub mod identities;
 pub mod identity_providers;
+pub mod imports;
 pub mod invitations;
 pub mod memberships;
 pub mod migrate;

@@ -397,6 +397,29 @@ pub const TABLES: &[Table] = &[
         }],
     },
     Table {
+        name: "imports",
+        others: "version updated_at client_id provider_id format dry_run end_absent line created changed unchanged \
+                 refused ended notes failure lease leased_until attempts started_at finished_at",
+        because: "How far it is.",
+        records: &[Records {
+            kind: "import_sent",
+            of: "created_by = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("organisation_id"),
+                stays("resource"),
+                stays("source"),
+                stays("status"),
+                emptied("created_by"),
+                stays("oauth_client"),
+                stays("request_id"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
         name: "idempotency_keys",
         others: "request_hash sealed_answer",
         because: "A digest, and an answer that they were given: it may hold a secret that is told once.",
@@ -497,6 +520,8 @@ pub const TABLES: &[Table] = &[
         "id version created_at updated_at organisation_id name kind issuer audience algorithms role_map platform_roles",
         "It belongs to an organisation.",
     ),
+    of_nobody("import_chunks", "import_id number content", "What an organisation says of itself, for a moment."),
+    of_nobody("import_results", "import_id position line external_id outcome object_id notes errors", CATALOGUE),
     of_nobody("lgsl_services", "code label status", "A public list."),
     of_nobody("organisation_identifiers", "scheme identifier organisation_id", CATALOGUE),
     of_nobody("organisation_replacements", "organisation_id replaced_by_id", CATALOGUE),

@@ -47,6 +47,7 @@ const fn always(table: &'static str, because: &'static str) -> Rule {
     Rule { table, keeps: Keeps::Always(because) }
 }
 
+const IMPORT_IS_OVER: &str = "finished_at < now() - interval '90 days'";
 const CATALOGUE: &str = "The catalogue and its history; people remove what is wrong.";
 const PARTS: &str = "Go with their person, organisation or client.";
 const LISTS: &str = "Reference lists.";
@@ -88,6 +89,20 @@ pub const RULES: &[Rule] = &[
         || format!("retired_at < now() - interval '{SIGNING_KEY_SECONDS} seconds'"),
         None,
     ),
+    until(
+        "import_results",
+        "90 days after the import was over",
+        || format!("import_id in (select id from imports where {IMPORT_IS_OVER})"),
+        None,
+    ),
+    until(
+        "imports",
+        "90 days after they were over",
+        // Some of the many results at a time, and then the import.
+        || format!("{IMPORT_IS_OVER} and not exists (select from import_results where import_id = id)"),
+        None,
+    ),
+    always("import_chunks", "Until the import is over."),
     always("audit_events", "Who did what, by ids only; it is never rewritten."),
     always("erasures", "Who was erased, by ids only; a backup of any age may be restored."),
     always("users", "Until they are erased; then a row without a name, to which what they wrote refers."),

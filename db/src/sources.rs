@@ -84,3 +84,11 @@ pub fn put(
         .execute(tx.pg)?;
     Ok(())
 }
+
+/// Forgets what a row said, so that it is applied anew when it comes again.
+pub fn forget_content(tx: &mut Tx<'_>, kind: &str, source: &str, external_id: &str) -> Result<()> {
+    diesel::update(source_records::table.find((kind, source, external_id)))
+        .set(source_records::content_hash.eq(Vec::new()))
+        .execute(tx.pg)?;
+    Ok(())
+}

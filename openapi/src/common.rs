@@ -25,13 +25,13 @@ pub(crate) fn complete(paths: &mut Value, components: &mut Value) {
                 response["content"] = problem_content(kind);
                 names.extend(problem_headers(kind));
             }
-            if matches!(status.as_str(), "200" | "201") {
+            if matches!(status.as_str(), "200" | "201" | "202") {
                 names.extend(["ETag", "Link"]);
                 if method == "post" {
                     names.push("Idempotency-Replayed");
                 }
             }
-            if matches!(status.as_str(), "201" | "301") {
+            if matches!(status.as_str(), "201" | "202" | "301") {
                 names.push("Location");
             }
             response["headers"] = header_references(&names);

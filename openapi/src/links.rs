@@ -26,10 +26,11 @@ pub(crate) fn add(paths: &mut Value) {
             "get" if path.ends_with('}') => beside(path, &from, &targets),
             _ => Map::new(),
         };
-        let status = if method == "post" { "201" } else { "200" };
-        let response = operation["responses"].get_mut(status);
-        if let Some(response) = response.filter(|_| !links.is_empty()) {
-            response["links"] = Value::Object(links);
+        let statuses: &[&str] = if method == "post" { &["201", "202"] } else { &["200"] };
+        for status in statuses.iter().filter(|_| !links.is_empty()) {
+            if let Some(response) = operation["responses"].get_mut(*status) {
+                response["links"] = Value::Object(links.clone());
+            }
         }
     }
 }

@@ -93,8 +93,8 @@ impl Lint<'_> {
     fn links(&mut self, at: &str, path: &str, method: &str, operation: &Value) {
         let below = format!("{path}/{{");
         let leads_on = operations(&self.document["paths"]).any(|(other, ..)| other.starts_with(&below));
-        let created = &operation["responses"]["201"];
-        let wanting = method == "post" && leads_on && !created.is_null() && created.get("links").is_none();
+        let created = ["201", "202"].iter().filter_map(|status| operation["responses"].get(status));
+        let wanting = method == "post" && leads_on && created.into_iter().any(|made| made.get("links").is_none());
         self.must(!wanting, || format!("{at} creates something and links to nothing"));
         let ids: BTreeSet<&str> =
             operations(&self.document["paths"]).filter_map(|(_, _, o)| o["operationId"].as_str()).collect();

@@ -113,14 +113,18 @@ pub fn write<T: Send + 'static>(
     url: &str,
     work: impl Fn(&mut Tx<'_>) -> db::Result<T> + Send + 'static,
 ) -> db::Result<T> {
-    let db = Db::new(&Settings {
+    actix_web::rt::Runtime::new().unwrap().block_on(open(url).write(Actor::operator("test"), work))
+}
+
+/// A database beside the service that a test runs.
+pub fn open(url: &str) -> Db {
+    Db::new(&Settings {
         url: url.to_owned(),
         read_connections: 1,
         write_connections: 1,
         wait: Duration::from_secs(5),
         statement: Duration::from_secs(5),
-    });
-    actix_web::rt::Runtime::new().unwrap().block_on(db.write(Actor::operator("test"), work))
+    })
 }
 
 /// Puts the schema and the reference data into an empty database.

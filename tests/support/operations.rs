@@ -52,6 +52,8 @@ pub struct Target {
     pub citation: Uuid,
     /// Somebody's open claim to the supplier with [`COMPANY_NUMBER`].
     pub claim: Uuid,
+    /// An import of the council that waits.
+    pub import: Uuid,
 }
 
 impl Target {
@@ -69,6 +71,7 @@ impl Target {
             comment: Uuid::now_v7(),
             flag: Uuid::now_v7(),
             claim: Uuid::now_v7(),
+            import: Uuid::now_v7(),
             citation: Uuid::now_v7(),
         }
     }
@@ -132,6 +135,9 @@ impl World {
         }
         if operation.path.starts_with("/v1/citations") {
             return Target { citation: self.citation(server, operation), ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/imports") {
+            return Target { import: self.import(server, operation), ..Target::missing() };
         }
         if operation.path.starts_with("/v1/contracts") {
             return Target::missing();
@@ -199,6 +205,20 @@ impl World {
         id
     }
 
+    /// The one import that there is; none where the operation sends one, as another may not be under way.
+    fn import(&self, server: &Server, operation: &Operation) -> Uuid {
+        server.database().execute("delete from imports");
+        let id = Uuid::now_v7();
+        if operation.method != "POST" {
+            server.database().execute(&format!(
+                "insert into imports (id, organisation_id, resource, format, source, dry_run, end_absent, request_id)
+                 values ('{id}', '{}', 'citations', 'csv', 'register', false, false, 'sent')",
+                self.council.id()
+            ));
+        }
+        id
+    }
+
     /// An administrator of the platform who also administers the council: nobody may do more.
     pub fn everything(&self, server: &Server) -> super::Person {
         server.person(&[PlatformRole::PlatformAdmin], &[(self.council.id(), Role::Admin)])
@@ -220,6 +240,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "comments" => target.comment.to_string(),
         "claims" => target.claim.to_string(),
         "citations" => target.citation.to_string(),
+        "imports" => target.import.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
@@ -231,6 +252,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
+        "create_import" => path + "?resource=citations&organisation=ealing-council",
         "list_contract_groups" => path + "?by=supplier",
         _ => path,
     }
@@ -255,6 +277,7 @@ pub fn body_of(operation: &Operation) -> Value {
         "update_product" => json!({ "summary": "Another line." }),
         "revert_product" => json!({ "version": 1, "reason": "It was better." }),
         "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
+        "create_import" => "{\"externalId\":\"APP-1\",\"product\":\"cited\"}\n".into(),
         "put_product_publiccode" => PUBLICCODE.into(),
         "create_identity_provider" => {
             json!({ "name": "Entra", "kind": "openid_connect", "issuer": "https://id.example", "audience": "loti" })

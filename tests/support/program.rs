@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -23,18 +23,7 @@ pub fn serve_until(database: &Database, key: &Path, word: &str) -> String {
 
 /// [`serve_until`], with some settings of its own.
 pub fn serve_with(database: &Database, key: &Path, settings: &[(&str, &str)], word: &str) -> String {
-    let mut child = Command::new(binary())
-        .arg("serve")
-        .env_clear()
-        .env("DATABASE_URL", &database.url)
-        .env("LOTI_LISTEN", "127.0.0.1:0")
-        .env("LOTI_PUBLIC_URL", PUBLIC_URL)
-        .env("LOTI_ENCRYPTION_KEY_FILE", key)
-        .env("LOTI_WORKERS", "1")
-        .envs(settings.iter().copied())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = service(database, key).envs(settings.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
         said.push_str(&line);
@@ -46,6 +35,24 @@ pub fn serve_with(database: &Database, key: &Path, settings: &[(&str, &str)], wo
     child.kill().unwrap();
     child.wait().unwrap();
     said
+}
+
+/// `loti serve`, for the caller to end.
+pub fn serving(database: &Database, key: &Path) -> Child {
+    service(database, key).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn service(database: &Database, key: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .arg("serve")
+        .env_clear()
+        .env("DATABASE_URL", &database.url)
+        .env("LOTI_LISTEN", "127.0.0.1:0")
+        .env("LOTI_PUBLIC_URL", PUBLIC_URL)
+        .env("LOTI_ENCRYPTION_KEY_FILE", key)
+        .env("LOTI_WORKERS", "1");
+    command
 }
 
 /// What a command left behind.

@@ -15,6 +15,8 @@ use api::auth::seal::Seal;
 use api::auth::token::{Claims, Grant, Tokens};
 use api::clock::Clock;
 use api::config::Config;
+use api::import::Rules;
+use api::jobs;
 use db::{PlatformRole, Role, people};
 use serde_json::Value;
 use uuid::Uuid;
@@ -38,6 +40,7 @@ pub struct Server {
     folder: PathBuf,
     /// What issues and checks its tokens.
     pub tokens: Arc<Tokens>,
+    rules: Arc<Rules>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -106,7 +109,7 @@ impl Server {
         })
         .unwrap();
         let app = App::new(config, Clock::System).unwrap();
-        let tokens = Arc::clone(&app.tokens);
+        let (tokens, rules) = (Arc::clone(&app.tokens), Arc::clone(&app.rules));
         let (send, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
@@ -120,7 +123,7 @@ impl Server {
         let (address, handle) = started.recv().expect("the service did not start: see its panic above");
         let agent = super::client::agent();
         let database_url = database_url.to_owned();
-        Self { address, database: None, agent, database_url, folder, tokens, handle, thread: Some(thread) }
+        Self { address, database: None, agent, database_url, folder, tokens, rules, handle, thread: Some(thread) }
     }
 
     /// A second service beside one that runs, with the same keys.
@@ -202,6 +205,18 @@ impl Server {
     /// An organisation, added by an administrator.
     pub fn add_organisation(&self, body: impl Into<Value>) -> Answer {
         self.as_(&self.admin()).post("/v1/organisations", body).expect(201)
+    }
+
+    /// Applies the import that waits longest, as the service does beside answering; false when none waits.
+    pub fn apply_import(&self) -> Result<bool, String> {
+        let db = database::open(&self.database_url);
+        let once = jobs::imports::once(&db, &self.rules);
+        actix_web::rt::Runtime::new().unwrap().block_on(once)
+    }
+
+    /// Applies the imports that wait.
+    pub fn apply_imports(&self) {
+        while self.apply_import().unwrap() {}
     }
 
     /// A product, added by an administrator.

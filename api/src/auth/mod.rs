@@ -36,6 +36,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("comments:write", "Comment, reply and flag, as far as the person's roles allow."),
     ("identity-providers:read", "Read the identity providers of the organisations that the person administers."),
     ("identity-providers:write", "Register, change and remove identity providers, as far as the person's roles allow."),
+    ("imports:read", "Read the imports of the organisations for which the person contributes."),
+    ("imports:write", "Send files of citations and products, as far as the person's roles allow."),
     ("invitations:read", "Read the invitations into the organisations that the person administers."),
     ("invitations:write", "Invite people into organisations, as far as the person's roles allow."),
     ("memberships:read", "Read who belongs to the person's organisations."),

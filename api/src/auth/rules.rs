@@ -9,6 +9,7 @@ use db::clients::{ClientKind, ClientState};
 use db::comments::flags::Flag;
 use db::comments::{AuthorKind, Comment};
 use db::identity_providers::IdentityProviderState;
+use db::imports::ImportedResource;
 use db::memberships::Membership;
 use db::organisations::{OrganisationKind, OrganisationState};
 use db::products::ProductState;
@@ -133,6 +134,23 @@ pub fn may_cite(roles: &Roles, organisation_id: Uuid) -> Verdict {
         roles.with(Role::Contributor).any(cites),
         "Only a contributor of the organisation, which is a public body, says what it uses.",
     )
+}
+
+/// Rows are applied on behalf of the organisation, by what its contributors may do one by one.
+pub fn may_import(roles: &Roles, organisation_id: Uuid, resource: ImportedResource) -> Verdict {
+    match resource {
+        ImportedResource::Citations => may_cite(roles, organisation_id),
+        ImportedResource::Products => only_if(
+            roles.has(organisation_id, Role::Contributor),
+            "Only a contributor of the organisation sends its products.",
+        ),
+    }
+}
+
+/// What an organisation sends is seen by those who could have sent it.
+pub fn may_see_import(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    let allowed = roles.administers() || roles.has(organisation_id, Role::Contributor);
+    if allowed { Ok(()) } else { Err(Problem::not_found()) }
 }
 
 /// What should not have been said, moderators take back as well.

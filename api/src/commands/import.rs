@@ -10,6 +10,7 @@ use db::Db;
 use super::{Failure, block_on};
 use crate::config::Config;
 use crate::import::{self, Import, Options, Rules, Stopped};
+use crate::v1;
 
 /// `loti import`
 #[derive(Args)]
@@ -70,9 +71,9 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         return Err(Failure::usage("publiccode.yml describes products, and nothing else."));
     }
     let Arguments { source, create_suppliers, create_products, verbose, paths, .. } = arguments;
-    let options = Options { source, create_suppliers, create_products, verbose };
+    let options = Options { source, create_suppliers, create_products, verbose, on_behalf: None };
     let db = Db::new(&Config::from_environment()?.database);
-    let rules = Arc::new(Rules::new().map_err(Failure::failed)?);
+    let rules = Arc::new(Rules::new(&v1::routes().contract()).map_err(Failure::failed)?);
     let report = io::BufWriter::new(io::stdout());
     let mut import = Import::new(db, "loti import", rules, resource, options, report);
     block_on(async move {

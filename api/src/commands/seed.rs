@@ -13,6 +13,7 @@ use super::import::failure;
 use super::{Failure, block_on};
 use crate::config::Config;
 use crate::import::{Format, Import, Options, Resource, Rules, Tally};
+use crate::v1;
 
 const COMMAND: &str = "loti seed";
 
@@ -24,7 +25,7 @@ const CITATIONS: &str = include_str!("../../../db/seed/citations.csv");
 
 pub(super) fn run() -> Result<(), Failure> {
     let db = Db::new(&Config::from_environment()?.database);
-    let rules = Arc::new(Rules::new().map_err(Failure::failed)?);
+    let rules = Arc::new(Rules::new(&v1::routes().contract()).map_err(Failure::failed)?);
     block_on(async move {
         let (services, categories) = (services()?, categories()?);
         let written = db

@@ -136,12 +136,13 @@ pub struct IfNoneMatchHeader {
     if_none_match: Option<String>,
 }
 
-/// One resource as an answer: 200, or 201 with `Location`; with its tag, or 304 when the caller holds it.
+/// One resource as an answer: 200, or 201 or 202 with `Location`; with its tag, or 304 when the caller holds it.
 pub struct Single<T> {
     /// The resource.
     pub body: T,
     /// Its version.
     pub version: i32,
+    status: StatusCode,
     location: Option<String>,
     links: Vec<String>,
 }
@@ -149,12 +150,17 @@ pub struct Single<T> {
 impl<T: Serialize> Single<T> {
     /// 200
     pub fn ok(body: T, version: i32) -> Self {
-        Self { body, version, location: None, links: Vec::new() }
+        Self { body, version, status: StatusCode::OK, location: None, links: Vec::new() }
     }
 
     /// 201; `path` is relative to the root of the service.
     pub fn created(body: T, version: i32, path: String) -> Self {
-        Self { body, version, location: Some(path), links: Vec::new() }
+        Self { body, version, status: StatusCode::CREATED, location: Some(path), links: Vec::new() }
+    }
+
+    /// 202: what was asked for is done later, and the resource at `path` tells how far it is.
+    pub fn accepted(body: T, version: i32, path: String) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..Self::created(body, version, path) }
     }
 
     /// With a `Link` (RFC 8288).
@@ -201,14 +207,13 @@ impl<T: Serialize> Single<T> {
     /// The answer to who did not hold it already.
     pub fn into_answer(self) -> Result<Answer, Problem> {
         let body = serde_json::to_string(&self.body).map_err(|error| Problem::internal(error.to_string()))?;
-        let status = if self.location.is_some() { StatusCode::CREATED } else { StatusCode::OK };
         let mut headers = vec![
             (header::CONTENT_TYPE.to_string(), "application/json".to_owned()),
             (header::ETAG.to_string(), format!("\"{}-{}\"", self.version, digest(body.as_bytes()))),
         ];
         headers.extend(self.location.map(|path| (header::LOCATION.to_string(), path)));
         headers.extend(self.links.into_iter().map(|link| (header::LINK.to_string(), link)));
-        Ok(Answer { status: status.as_u16(), headers, body })
+        Ok(Answer { status: self.status.as_u16(), headers, body })
     }
 }
 

@@ -82,7 +82,7 @@ fn gate(request: &HttpRequest) -> Result<Gate, Problem> {
         .ok_or_else(|| Problem::internal("an operation without a gate has a body"))
 }
 
-fn media_type(request: &HttpRequest) -> Result<String, Problem> {
+pub(super) fn media_type(request: &HttpRequest) -> Result<String, Problem> {
     let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let charset_fits = sent.split(';').skip(1).all(|parameter| {

@@ -9,6 +9,7 @@ pub mod patch;
 pub mod path;
 pub mod query;
 pub mod text;
+pub mod upload;
 
 pub use etag::{IfMatch, Single};
 pub use idempotency::Once;
@@ -17,3 +18,4 @@ pub use page::{Collection, Cursor, Paging};
 pub use patch::Patch;
 pub use path::Path;
 pub use query::Query;
+pub use upload::Upload;

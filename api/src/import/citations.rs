@@ -26,7 +26,7 @@ pub(super) const FIELDS: &[(&str, &[&str])] = &[
     ("organisation", &["organisation", "organisation-name", "organization", "buyer", "customer", "council", "body"]),
     ("product", &["product", "product-name", "application", "system", "service", "software"]),
     ("supplier", &["supplier", "supplier-name", "vendor"]),
-    ("externalId", &["external-id", "source-id", "id", "reference-number"]),
+    ("externalId", &["external-id", "source-id", "id", "key", "reference-number"]),
     ("source", &["source"]),
     ("status", &["status"]),
     ("since", &["since", "started-on", "starts-on", "start-date", "in-use-since", "first-month"]),
@@ -72,7 +72,11 @@ pub(super) fn row(line: u64, object: &Map<String, Value>, options: &Options, def
     let mut reader = Reader::new(object);
     let source = options.source.clone().or_else(|| reader.text("source"));
     let source = source.unwrap_or_else(|| default_source.to_owned());
-    let (organisation, product) = (reader.named("organisation"), reader.named("product"));
+    let organisation = match options.on_behalf {
+        Some(own) => reader.text("organisation").unwrap_or_else(|| own.to_string()),
+        None => reader.named("organisation"),
+    };
+    let product = reader.named("product");
     let supplier = reader.text("supplier").map(|name| one_line(&name));
     let key = reader.text("externalId");
     let fields = reader.fields();
@@ -89,7 +93,7 @@ pub(super) fn row(line: u64, object: &Map<String, Value>, options: &Options, def
     let hashed = json!([citation.organisation, citation.product, citation.supplier, citation.fields]);
     let mut row = Row::new(line, &source, &key, Content::Citation(Box::new(citation)), &hashed);
     row.faults.extend(faults);
-    Row { origins, unused, ..row }
+    Row { origins, unused, on_behalf: options.on_behalf, ..row }
 }
 
 /// Takes the fields of a citation from an object, by whichever of their names it has.
@@ -264,30 +268,45 @@ impl CitationRow {
     ) -> Result<Applied, Problem> {
         let mut notes = Vec::new();
         let organisation_id = self.organisation_id(tx, &mut notes)?;
+        if row.on_behalf.is_some_and(|own| own != organisation_id) {
+            return Err(refused("/organisation", "other_organisation", "is not the organisation that sends this"));
+        }
         let product_id = self.product_id(tx, rules, &row.source, &mut notes)?;
         let mut body = Value::Object(self.fields.clone());
         if let Some(fields) = body.as_object_mut() {
             fields.insert("organisation".to_owned(), json!(organisation_id));
             fields.insert("product".to_owned(), json!(product_id));
-            fields.entry("source").or_insert_with(|| json!(row.source));
+            // What an organisation says itself is from nowhere else.
+            if row.on_behalf.is_none() {
+                fields.entry("source").or_insert_with(|| json!(row.source));
+            }
             // Nobody says how it stands: what is over by its dates has ended.
             let over = self.is_over(tx)?;
             fields.entry("status").or_insert_with(|| json!(if over { "ended" } else { "active" }));
         }
         let wanted: CreateCitation = rules.citation.read(body)?;
         let (status, state) = (Standing::from(wanted.status), CitationState::from(wanted.facts));
-        let applied = match known {
-            Some(record) => change(tx, record.object_id, status, &state)?,
-            None => match citations::live(tx, organisation_id, product_id)? {
-                Some(held) if status == Standing::Active => {
-                    notes.push("product: the organisation cites it already; what it says there stays".to_owned());
-                    Applied::updated(held, false, 0, 0)
-                }
-                _ => {
-                    let made = citations::create(tx, Uuid::now_v7(), organisation_id, product_id, status, &state)?;
-                    Applied::created(made.row.id)
-                }
-            },
+        let current = known.map(|record| citations::lock(tx, record.object_id)).transpose()?;
+        if let Some(current) = &current
+            && is_same(current, organisation_id, product_id, status)
+        {
+            let applied = change(tx, current, status, &state)?;
+            return Ok(Applied { notes, ..applied });
+        }
+        if let Some(current) = current.filter(|current| current.row.status == Standing::Active) {
+            notes.push("product: another than before; what was said of that one has ended".to_owned());
+            let today = citations::day(tx)?;
+            citations::end(tx, &current, Some(today))?;
+        }
+        let applied = match citations::live(tx, organisation_id, product_id)? {
+            Some(held) if status == Standing::Active => {
+                notes.push("product: the organisation cites it already; what it says there stays".to_owned());
+                Applied::updated(held, false, 0, 0)
+            }
+            _ => {
+                let made = citations::create(tx, Uuid::now_v7(), organisation_id, product_id, status, &state)?;
+                Applied::created(made.row.id)
+            }
         };
         Ok(Applied { notes, ..applied })
     }
@@ -355,11 +374,17 @@ impl CitationRow {
     }
 }
 
+/// Whether a row that says this is still about the citation that it became: not when it names another product by now,
+/// nor when it says in use of what has ended, which is a new time of use.
+fn is_same(current: &Citation, organisation_id: Uuid, product_id: Uuid, status: Standing) -> bool {
+    let begun_again = current.row.status == Standing::Ended && status == Standing::Active;
+    (current.row.organisation_id, current.row.product_id) == (organisation_id, product_id) && !begun_again
+}
+
 /// The same row says something else now.
-fn change(tx: &mut Tx<'_>, id: Uuid, status: Standing, state: &CitationState) -> Result<Applied, Problem> {
-    let current = citations::lock(tx, id)?;
-    let before = current.row.version;
-    let mut changed: Citation = citations::update(tx, &current, state)?;
+fn change(tx: &mut Tx<'_>, current: &Citation, status: Standing, state: &CitationState) -> Result<Applied, Problem> {
+    let (id, before) = (current.row.id, current.row.version);
+    let mut changed: Citation = citations::update(tx, current, state)?;
     if changed.row.status != status {
         changed = match status {
             Standing::Active => citations::activate(tx, &changed)?,

@@ -101,12 +101,19 @@ pub(super) struct Table {
 
 impl Table {
     /// Fails with a sentence when nothing could be made of any row.
-    pub(super) fn new(resource: Resource, header: &[String], file_stem: &str) -> Result<Self, String> {
+    pub(super) fn new(
+        resource: Resource,
+        header: &[String],
+        file_stem: &str,
+        options: &Options,
+    ) -> Result<Self, String> {
         let names: Vec<_> = header.iter().map(|name| (name.trim().to_owned(), column_key(name))).collect();
         let mut table = Self { resource, names, source: file_stem.to_owned(), kind: None };
         let (fields, needed): (_, &[&str]) = match resource {
             Resource::Organisations => (ORGANISATION, &["name"]),
             Resource::Products => (PRODUCT, &["name"]),
+            // Who sends rows of its own need not say so on each.
+            Resource::Citations if options.on_behalf.is_some() => (citations::FIELDS, &["product"]),
             Resource::Citations => (citations::FIELDS, &["organisation", "product"]),
         };
         for needed in needed {
@@ -343,7 +350,7 @@ mod tests {
 
     fn table(header: &str) -> Table {
         let header: Vec<String> = header.split(',').map(str::to_owned).collect();
-        Table::new(Resource::Organisations, &header, "some-file").unwrap()
+        Table::new(Resource::Organisations, &header, "some-file", &Options::default()).unwrap()
     }
 
     fn organisation(header: &str, record: &str) -> (String, OrganisationRow) {
@@ -391,8 +398,8 @@ mod tests {
     #[test]
     fn a_file_without_names_or_keys_is_refused() {
         let header = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert!(Table::new(Resource::Organisations, &header(&["code", "colour"]), "x").is_err());
-        assert!(Table::new(Resource::Organisations, &header(&["name", "colour"]), "x").is_err());
+        assert!(Table::new(Resource::Organisations, &header(&["code", "colour"]), "x", &Options::default()).is_err());
+        assert!(Table::new(Resource::Organisations, &header(&["name", "colour"]), "x", &Options::default()).is_err());
         assert_eq!(table("code,name,colour").unused(), ["colour"]);
     }
 

@@ -1,7 +1,8 @@
 //! Imports: files of rows that others keep, applied so that a second run changes nothing.
 //!
 //! [`lines`] reads files within bounds, [`csv`] turns their cells into fields, [`organisations`], [`products`] and
-//! [`citations`] say what a row means and how it is applied, [`publiccode`] reads one product a file. Here: batches, outcomes, counts.
+//! [`citations`] say what a row means and how it is applied, [`publiccode`] reads one product a file; [`rows`] are those
+//! of a file, [`register`] applies one that an organisation sent over HTTP. Here: batches, outcomes, counts.
 //!
 //! Each row is applied whole or not at all, behind a savepoint, some hundred to a transaction. What a row became is
 //! kept by its source and external id with a hash of its content (see [`db::sources`]): an equal row is passed over,
@@ -13,8 +14,10 @@ pub mod lines;
 pub mod organisations;
 pub mod products;
 pub mod publiccode;
+pub mod register;
+pub mod rows;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -27,13 +30,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::contract::Contract;
 use crate::contract::body::{Body, Origins};
-use crate::problem::{Fault, Problem, ProblemError};
-use crate::v1;
+use crate::problem::{FORBIDDEN, Fault, Problem, ProblemError};
 use citations::CitationRow;
-use lines::{At, Trouble};
 use organisations::OrganisationRow;
 use products::ProductRow;
+use rows::Rows;
 
 /// Rows that are applied in one transaction: few enough that a debug build ends long before its deadline.
 const BATCH: usize = 200;
@@ -82,6 +85,8 @@ pub struct Options {
     pub create_products: bool,
     /// Whether every row is reported, not only those that are refused or noted.
     pub verbose: bool,
+    /// The organisation that sends the rows and speaks for itself only; none for the operator, who may say anything.
+    pub on_behalf: Option<Uuid>,
 }
 
 /// One row, read and understood.
@@ -90,6 +95,8 @@ pub struct Row {
     line: u64,
     source: String,
     external_id: String,
+    /// The organisation that sends it, unless the operator does.
+    on_behalf: Option<Uuid>,
     /// What makes two rows equal.
     hash: Vec<u8>,
     content: Content,
@@ -124,6 +131,7 @@ impl Row {
             line,
             source: source.to_owned(),
             external_id: external_id.to_owned(),
+            on_behalf: None,
             hash: Sha256::digest(hashed.to_string().as_bytes()).to_vec(),
             content,
             origins: Origins::default(),
@@ -147,29 +155,43 @@ impl Row {
 
     /// What the table of sources could not hold.
     fn check_key(&mut self) {
-        let length = self.external_id.chars().count();
-        if length == 0 {
+        if self.external_id.is_empty() {
             self.faults.push(fault("", "required", "has no key: nothing tells it from other rows"));
-        } else if length > 200 || self.external_id.chars().any(char::is_control) {
+        } else if !holds(&self.external_id, 200) {
             let detail = "its key must have at most 200 characters, and no control characters";
             self.faults.push(fault("", "wrong_form", detail));
         }
+        if self.source.is_empty() || !holds(&self.source, 80) {
+            let detail = "must have 1 to 80 characters, and no control characters";
+            self.faults.push(fault("/source", "wrong_form", detail));
+        }
     }
+
+    /// Its key, if the table of sources could hold it.
+    fn kept_key(&self) -> Option<&str> {
+        let key = self.external_id.as_str();
+        (!key.is_empty() && holds(key, 200)).then_some(key)
+    }
+
+    /// Under what its data set is kept.
+    fn source_key(&self) -> String {
+        self.on_behalf.map_or_else(|| self.source.clone(), |organisation| source_key(organisation, &self.source))
+    }
+}
+
+/// Whether text is one line of so many characters.
+fn holds(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && !text.chars().any(char::is_control)
+}
+
+/// Under what a data set is kept that an organisation sends: two organisations may call theirs the same.
+fn source_key(organisation: Uuid, source: &str) -> String {
+    format!("{organisation}/{source}")
 }
 
 /// A fault of a row.
 fn fault(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Fault {
     db::Fault::new(pointer.into(), code, detail.into()).into()
-}
-
-/// Why a line is no row.
-fn unreadable(line: u64, trouble: &Trouble) -> Row {
-    let (code, detail) = match trouble {
-        Trouble::NotUtf8(offset) => ("not_utf8", format!("is not UTF-8 at byte {offset} of the file")),
-        Trouble::TooLong => ("too_long", format!("has more than {} bytes", lines::MAX_LINE)),
-        Trouble::OpenQuote => ("open_quote", "opens a quote that is never closed".to_owned()),
-    };
-    Row::unreadable(line, fault("", code, detail))
 }
 
 /// What became of a row.
@@ -195,6 +217,10 @@ pub struct Applied {
 impl Applied {
     fn created(id: Uuid) -> Self {
         Self { outcome: Outcome::Created, id, founder: true, notes: Vec::new() }
+    }
+
+    fn unchanged(id: Uuid) -> Self {
+        Self { outcome: Outcome::Unchanged, id, founder: true, notes: Vec::new() }
     }
 
     fn updated(id: Uuid, founder: bool, before: i32, after: i32) -> Self {
@@ -260,18 +286,17 @@ impl Stopped {
 /// The rules that rows are held to, the same as those of requests.
 pub struct Rules {
     organisation: Body,
-    product: Body,
+    pub(crate) product: Body,
     citation: Body,
 }
 
 impl Rules {
     /// Those of the document. Fails when they cannot be enforced.
-    pub fn new() -> Result<Self, String> {
-        let contract = v1::routes().contract();
+    pub fn new(contract: &Contract) -> Result<Self, String> {
         Ok(Self {
-            organisation: Body::new(&contract, "CreateOrganisation")?,
-            product: Body::new(&contract, "CreateProduct")?,
-            citation: Body::new(&contract, "CreateCitation")?,
+            organisation: Body::new(contract, "CreateOrganisation")?,
+            product: Body::new(contract, "CreateProduct")?,
+            citation: Body::new(contract, "CreateCitation")?,
         })
     }
 }
@@ -286,10 +311,6 @@ pub struct Import<W> {
     report: W,
     tally: Tally,
     file: String,
-    /// Keys met in the present file, shortened to 16 bytes of their digests, and their lines.
-    seen: HashMap<[u8; 16], u64>,
-    /// Columns and fields of the present file that nothing is taken from.
-    unused: BTreeSet<String>,
     waiting: Vec<Row>,
     deferred: Vec<Row>,
 }
@@ -319,8 +340,6 @@ impl<W: Write> Import<W> {
             report,
             tally: Tally::default(),
             file: String::new(),
-            seen: HashMap::new(),
-            unused: BTreeSet::new(),
             waiting: Vec::new(),
             deferred: Vec::new(),
         }
@@ -351,62 +370,23 @@ impl<W: Write> Import<W> {
 
     /// Imports rows from any reader; `path` is what it is called in the report.
     pub async fn read(&mut self, path: &Path, file: impl io::BufRead, format: Format) -> Result<(), Stopped> {
-        self.begin(path);
-        let stopped = |error: io::Error| Stopped::file(path, &error.to_string());
-        let lines = lines::Lines::new(file).map_err(stopped)?;
-        if format == Format::Jsonl {
-            for line in lines {
-                let At { line, content } = line.map_err(stopped)?;
-                match content {
-                    Ok(text) if text.trim().is_empty() => {}
-                    Ok(text) => self.row(self.json_row(path, line, &text)).await?,
-                    Err(trouble) => self.row(unreadable(line, &trouble)).await?,
-                }
-            }
-        } else {
-            let mut records = lines::Records::new(lines);
-            let header = match records.next().transpose().map_err(stopped)? {
-                Some(At { content: Ok(header), .. }) => header,
-                Some(_) => return Err(Stopped::file(path, "its header cannot be read")),
-                None => return Err(Stopped::file(path, "it is empty")),
-            };
-            let table = csv::Table::new(self.resource, &header, &file_stem(path))
-                .map_err(|sentence| Stopped::file(path, &sentence))?;
-            self.unused.extend(table.unused());
-            for record in records {
-                let At { line, content } = record.map_err(stopped)?;
-                let row = match content {
-                    Ok(cells) => table.row(line, &cells, &self.options),
-                    Err(trouble) => unreadable(line, &trouble),
-                };
-                self.row(row).await?;
-            }
+        self.file = path.display().to_string();
+        let rows = Rows::new(self.resource, format, &self.options, &file_stem(path), file);
+        let mut rows = rows.map_err(|sentence| Stopped::file(path, &sentence))?;
+        for row in rows.by_ref() {
+            self.row(row.map_err(|error| Stopped::file(path, &error.to_string()))?).await?;
+        }
+        let unused = rows.unused().collect::<Vec<_>>().join(", ");
+        if !unused.is_empty() {
+            eprintln!("{}: not used: {unused}.", self.file);
         }
         self.end().await
-    }
-
-    fn json_row(&self, path: &Path, line: u64, text: &str) -> Row {
-        let object = match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(object)) => object,
-            Ok(_) => return Row::unreadable(line, fault("", "wrong_type", "must be a JSON object")),
-            Err(error) => {
-                // Its own count of lines begins with this one.
-                let cause = error.to_string().replace("at line 1 column", "at column");
-                return Row::unreadable(line, fault("", "malformed_json", format!("is not JSON: {cause}")));
-            }
-        };
-        let default_source = file_stem(path);
-        match self.resource {
-            Resource::Products => products::row(line, object, &self.options, &default_source),
-            Resource::Organisations => organisations::json_row(line, object, &self.options, &default_source),
-            Resource::Citations => citations::row(line, &object, &self.options, &default_source),
-        }
     }
 
     async fn publiccode(&mut self, path: &Path) -> Result<(), Stopped> {
         let stopped = |error: &io::Error| Stopped::file(path, &error.to_string());
         for file in publiccode::files(path).map_err(|error| stopped(&error))? {
-            self.begin(&file);
+            self.file = file.display().to_string();
             let source = self.options.source.as_deref().unwrap_or("publiccode");
             let row = publiccode::row(&file, source).map_err(|error| Stopped::file(&file, &error.to_string()))?;
             self.row(row).await?;
@@ -415,39 +395,13 @@ impl<W: Write> Import<W> {
         Ok(())
     }
 
-    fn begin(&mut self, path: &Path) {
-        self.file = path.display().to_string();
-        self.seen.clear();
-    }
-
-    async fn row(&mut self, mut row: Row) -> Result<(), Stopped> {
-        if let Some(first) = self.met_before(&row) {
-            let detail = format!("stands already on line {first} of this file, with the same key");
-            row.faults.push(fault("", "repeated_key", detail));
-        }
-        self.unused.append(&mut row.unused.drain(..).collect());
+    async fn row(&mut self, row: Row) -> Result<(), Stopped> {
         if row.refers && row.faults.is_empty() {
             self.deferred.push(row);
         } else {
             self.waiting.push(row);
         }
         if self.waiting.len() >= BATCH { self.flush().await } else { Ok(()) }
-    }
-
-    fn met_before(&mut self, row: &Row) -> Option<u64> {
-        // The key of a spelling is its own, so that a second one only says the same again.
-        if matches!(row.content, Content::Unreadable | Content::Alias(..)) || row.external_id.is_empty() {
-            return None;
-        }
-        let digest = Sha256::digest(format!("{}\n{}", row.source, row.external_id).as_bytes());
-        let key: [u8; 16] = digest.first_chunk().copied().unwrap_or_default();
-        match self.seen.entry(key) {
-            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(row.line);
-                None
-            }
-        }
     }
 
     async fn flush(&mut self) -> Result<(), Stopped> {
@@ -462,10 +416,6 @@ impl<W: Write> Import<W> {
     /// each finds what it refers to, wherever in the file that stands.
     async fn end(&mut self) -> Result<(), Stopped> {
         self.flush().await?;
-        let unused: Vec<String> = std::mem::take(&mut self.unused).into_iter().collect();
-        if !unused.is_empty() {
-            eprintln!("{}: not used: {}.", self.file, unused.join(", "));
-        }
         let mut deferred = std::mem::take(&mut self.deferred);
         loop {
             let before = deferred.len();
@@ -494,40 +444,12 @@ impl<W: Write> Import<W> {
 
     /// Applies rows, and says of each what it became or what is wrong with it.
     async fn apply(&self, rows: Vec<Row>) -> Result<Vec<(Row, Result<Applied, Vec<Fault>>)>, Stopped> {
-        let (rows, hopeless): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.faults.is_empty());
-        let mut done: Vec<(Row, Result<Applied, Vec<Fault>>)> =
-            hopeless.into_iter().map(|row| (row.clone(), Err(row.faults))).collect();
-        let rows = Arc::new(rows);
-        let kind = self.resource.kind();
-        let asked = Arc::clone(&rows);
-        let known = self
-            .db
-            .read(move |conn| known(conn, kind, &asked))
-            .await
-            .map_err(|error| Stopped::Database(error.to_string()))?;
-        let is_known = |row: &Row| {
-            let record = known.get(&(row.source.clone(), row.external_id.clone()));
-            record.filter(|record| record.content_hash == row.hash).map(|record| record.object_id)
-        };
-        let fresh: Vec<Row> = rows.iter().filter(|row| is_known(row).is_none()).cloned().collect();
-        done.extend(rows.iter().filter_map(|row| {
-            let id = is_known(row)?;
-            Some((row.clone(), Ok(Applied { outcome: Outcome::Unchanged, id, founder: true, notes: Vec::new() })))
-        }));
-        if !fresh.is_empty() {
-            let (fresh, rules) = (Arc::new(fresh), Arc::clone(&self.rules));
-            let rows = Arc::clone(&fresh);
-            let work = move |tx: &mut Tx<'_>| {
-                rows.iter().map(|row| row.apply_alone(tx, &rules)).collect::<Result<Vec<_>, Problem>>()
-            };
-            let applied =
-                self.db.write(self.actor.clone(), work).await.map_err(|problem| {
-                    Stopped::Database(problem.cause.clone().unwrap_or_else(|| problem.to_string()))
-                })?;
-            done.extend(fresh.iter().cloned().zip(applied));
-        }
-        done.sort_by_key(|(row, _)| row.line);
-        Ok(done)
+        let (rows, rules, resource) = (Arc::new(rows), Arc::clone(&self.rules), self.resource);
+        let given = Arc::clone(&rows);
+        let applied = self.db.write(self.actor.clone(), move |tx| apply(tx, &rules, resource, &given)).await;
+        let applied = applied
+            .map_err(|problem| Stopped::Database(problem.cause.clone().unwrap_or_else(|| problem.to_string())))?;
+        Ok(Arc::unwrap_or_clone(rows).into_iter().zip(applied).collect())
     }
 
     fn tell(&mut self, row: &Row, applied: Result<Applied, Vec<Fault>>) -> Result<(), Stopped> {
@@ -553,18 +475,39 @@ impl<W: Write> Import<W> {
     }
 }
 
+/// Applies rows of one resource, and says of each what it became or what is wrong with it.
+fn apply(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    resource: Resource,
+    rows: &[Row],
+) -> Result<Vec<Result<Applied, Vec<Fault>>>, Problem> {
+    let known = known(&mut tx.conn(), resource.kind(), rows)?;
+    let outcome = |row: &Row| {
+        if !row.faults.is_empty() {
+            return Ok(Err(row.faults.clone()));
+        }
+        let record = known.get(&(row.source_key(), row.external_id.clone()));
+        match record.filter(|record| record.content_hash == row.hash) {
+            Some(record) => Ok(Ok(Applied::unchanged(record.object_id))),
+            None => row.apply_alone(tx, rules),
+        }
+    };
+    rows.iter().map(outcome).collect()
+}
+
 type Known = HashMap<(String, String), sources::SourceRecord>;
 
 /// What the rows became earlier, one question a source.
 fn known(conn: &mut db::Conn<'_>, kind: &str, rows: &[Row]) -> db::Result<Known> {
-    let mut by_source: HashMap<&str, Vec<&str>> = HashMap::new();
-    for row in rows {
-        by_source.entry(&row.source).or_default().push(&row.external_id);
+    let mut by_source: HashMap<String, Vec<&str>> = HashMap::new();
+    for row in rows.iter().filter(|row| row.faults.is_empty()) {
+        by_source.entry(row.source_key()).or_default().push(&row.external_id);
     }
     let mut known = Known::new();
     for (source, external_ids) in by_source {
-        let found = sources::find_many(conn, kind, source, &external_ids)?;
-        known.extend(found.into_iter().map(|(external_id, record)| ((source.to_owned(), external_id), record)));
+        let found = sources::find_many(conn, kind, &source, &external_ids)?;
+        known.extend(found.into_iter().map(|(external_id, record)| ((source.clone(), external_id), record)));
     }
     Ok(known)
 }
@@ -579,7 +522,8 @@ impl Row {
                 let problem = self.origins.relocate(problem);
                 let faults = if problem.faults.is_empty() {
                     let reason = problem.cause.clone().unwrap_or_else(|| problem.detail.to_string());
-                    vec![fault("", "refused", reason)]
+                    let code = if problem.kind.status == FORBIDDEN.status { "forbidden" } else { "refused" };
+                    vec![fault("", code, reason)]
                 } else {
                     problem.faults.clone()
                 };
@@ -594,7 +538,8 @@ impl Row {
             Content::Citation(_) => Resource::Citations.kind(),
             Content::Unreadable | Content::Organisation(_) | Content::Alias(..) => Resource::Organisations.kind(),
         };
-        let known = sources::find(&mut tx.conn(), kind, &self.source, &self.external_id)?;
+        let source = self.source_key();
+        let known = sources::find(&mut tx.conn(), kind, &source, &self.external_id)?;
         let applied = match &self.content {
             Content::Unreadable => Err(Problem::invalid(self.faults.iter().cloned())),
             Content::Organisation(row) => row.apply(tx, rules, self, known.as_ref()),
@@ -602,7 +547,7 @@ impl Row {
             Content::Product(row) => row.apply(tx, rules, self, known.as_ref()),
             Content::Citation(row) => row.apply(tx, rules, self, known.as_ref()),
         }?;
-        sources::put(tx, kind, &self.source, &self.external_id, applied.id, applied.founder, &self.hash)?;
+        sources::put(tx, kind, &source, &self.external_id, applied.id, applied.founder, &self.hash)?;
         Ok(applied)
     }
 }

@@ -3,15 +3,17 @@
 //! A row is either in our own format, the fields of `CreateProduct` with references by slug, or in that of the
 //! catalogues we know: `source`, `source_id`, `licences`, `url`, `source_code_url`, `suppliers` by name and so on.
 
+use db::organisations::{Key, OrganisationKind};
 use db::products::{self, Note, Phase};
 use db::sources::SourceRecord;
-use db::{Tx, organisations::Key};
+use db::{Role, Tx};
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
 use super::organisations::{add_supplier, meant};
 use super::{Applied, Content, Options, Row, Rules, fault, of_same_source, overlay};
+use crate::auth;
 use crate::contract::body::Origins;
 use crate::contract::is_spdx;
 use crate::problem::{Fault, Problem};
@@ -70,9 +72,9 @@ pub(super) fn row(line: u64, object: Map<String, Value>, options: &Options, defa
     let source = options.source.clone().or_else(|| text_of(&object, "source"));
     let source = source.unwrap_or_else(|| default_source.to_owned());
     if FOREIGN.iter().any(|field| object.contains_key(*field)) {
-        foreign(line, &object, options, &source)
+        Row { on_behalf: options.on_behalf, ..foreign(line, &object, options, &source) }
     } else {
-        own(line, object, &source)
+        Row { on_behalf: options.on_behalf, ..own(line, object, &source) }
     }
 }
 
@@ -271,13 +273,19 @@ impl ProductRow {
         rules.product.read::<CreateProduct>(body.clone())?;
         let references = self.resolved(tx, rules, &row.source, &mut notes)?;
         let applied = if let Some(record) = known {
-            self.change(tx, rules, &row.source, record.object_id, &references)?
+            self.change(tx, rules, row, record.object_id, &references)?
         } else {
             overlay(&mut body, &references);
+            if let Some(own) = row.on_behalf.filter(|own| supplies(tx, *own)) {
+                overlay_missing(&mut body, "supplier", own);
+            }
             let wanted: CreateProduct = rules.product.read(body)?;
             // A name or slug that another has is no reason to refuse a row: it gets a number.
             let slug = products::free_slug(tx, wanted.slug.as_deref().unwrap_or(&wanted.facts.name))?;
             let state = wanted.state(tx, slug)?;
+            if row.on_behalf.is_some() {
+                auth::rules::may_create_product(tx.roles(), &state)?;
+            }
             Applied::created(products::create(tx, Uuid::now_v7(), &state)?.row.id)
         };
         Ok(Applied { notes, ..applied })
@@ -295,7 +303,7 @@ impl ProductRow {
         &self,
         tx: &mut Tx<'_>,
         rules: &Rules,
-        source: &str,
+        row: &Row,
         id: Uuid,
         references: &Map<String, Value>,
     ) -> Result<Applied, Problem> {
@@ -306,7 +314,7 @@ impl ProductRow {
         let phase = fields.get("phase").and_then(Value::as_str).and_then(|phase| phase.parse::<Phase>().ok());
         if let Some(phase) = phase.filter(|phase| *phase != before.phase) {
             fields.entry("phaseStartedOn").or_insert(Value::Null);
-            let back = (phase < before.phase).then(|| format!("As imported from {source}."));
+            let back = (phase < before.phase).then(|| format!("As imported from {}.", row.source));
             fields.entry("phaseReason").or_insert(json!(back));
         }
         let base = serde_json::to_value(CreateProduct::from(before.clone()));
@@ -314,6 +322,9 @@ impl ProductRow {
         overlay(&mut body, &fields);
         overlay(&mut body, references);
         let state = rules.product.read::<CreateProduct>(body)?.state(tx, before.slug.clone())?;
+        if row.on_behalf.is_some() {
+            auth::rules::may_update_product(tx.roles(), before, &state)?;
+        }
         let changed = products::update(tx, &current, &state, &Note::default())?;
         Ok(Applied::updated(id, true, current.row.version, changed.row.version))
     }
@@ -363,6 +374,20 @@ impl ProductRow {
             }
             _ => Ok(None),
         }
+    }
+}
+
+/// Whether an organisation is a supplier, as one of its own people sees it.
+fn supplies(tx: &Tx<'_>, organisation: Uuid) -> bool {
+    let of_it = |membership: &db::people::Membership| {
+        membership.organisation_id == organisation && membership.kind == OrganisationKind::Supplier
+    };
+    tx.roles().with(Role::Contributor).any(of_it)
+}
+
+fn overlay_missing(body: &mut Value, field: &str, id: Uuid) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.entry(field).or_insert_with(|| json!(id.to_string()));
     }
 }
 

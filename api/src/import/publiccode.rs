@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::lines::{MAX_LINE, Trouble};
 use super::products::ProductRow;
-use super::{Content, Row, unreadable};
+use super::rows::unreadable;
+use super::{Content, Row};
 use crate::problem::{Fault, Location};
 use crate::publiccode::read::{Reading, read};
 

@@ -1,4 +1,5 @@
 //! What the service does by itself, beside answering.
 
 pub mod counters;
+pub mod imports;
 pub mod retention;

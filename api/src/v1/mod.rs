@@ -6,6 +6,7 @@ pub mod claims;
 pub mod clients;
 pub mod comments;
 pub mod identity_providers;
+pub mod imports;
 pub mod invitations;
 pub mod me;
 pub mod memberships;
@@ -23,6 +24,7 @@ pub fn routes() -> Routes {
         .merge(clients::routes())
         .merge(comments::routes())
         .merge(identity_providers::routes())
+        .merge(imports::routes())
         .merge(audit_events::routes())
         .merge(memberships::routes())
         .merge(invitations::routes())

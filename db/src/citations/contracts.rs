@@ -1,10 +1,13 @@
 //! Contracts across citations: what ends when, and who else has one, so that bodies with the same renewal find each
 //! other.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Date, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Date, Nullable, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -45,7 +48,7 @@ pub fn list(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page<Contract, Position>> {
-    let order = contract_end_order(citations::contract_ends_on);
+    let end = contract_end_order(citations::contract_ends_on);
     let mut query = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
@@ -54,15 +57,26 @@ pub fn list(
         .select(columns())
         .into_boxed();
     if let Some(Position { ends, id }) = after {
-        query = query.filter(order.ge(ends)).filter(order.gt(ends).or(citations::id.gt(id)));
+        query = query.filter(end.ge(ends)).filter(end.gt(ends).or(citations::id.gt(id)));
     }
-    let found: Vec<Citation> = query.order((order, citations::id)).limit(to_limit(limit)).load(conn.pg)?;
+    query = if names_whose(filter) {
+        query.order((sql::<Date>("contract_end_order(contract_ends_on) + 0"), citations::id))
+    } else {
+        query.order((end, citations::id))
+    };
+    let found: Vec<Citation> = query.limit(to_limit(limit)).load(conn.pg)?;
     let page = Page::cut(found, limit, |last| Position { ends: place_of(last), id: last.row.id });
     let products: Vec<Uuid> = page.items.iter().map(|citation| citation.row.product_id).collect();
     let suppliers = suppliers(conn, &products)?;
     let supplier =
         |product: Uuid| suppliers.iter().find(|(id, _)| *id == product).map(|(_, supplier)| supplier.clone());
     Ok(page.map(|citation| Contract { supplier: supplier(citation.row.product_id), citation }))
+}
+
+/// Whether a filter names organisations, suppliers or products, and so leaves few contracts, which are sorted. In an
+/// order that no index has: else all contracts are gone through in that of their ends until a page of them is found.
+fn names_whose(filter: &Filter) -> bool {
+    !(filter.organisations.is_empty() && filter.suppliers.is_empty() && filter.products.is_empty())
 }
 
 /// As `contract_end_order` says it.
@@ -142,15 +156,19 @@ pub fn groups(
     let largest = sizes(conn, sight, filter, by, after, limit)?;
     let page = Page::cut(largest, limit, |last| GroupPosition { contracts: last.contracts, id: last.key });
     let keys: Vec<Uuid> = page.items.iter().map(|size| size.key).collect();
-    let mut grouped = details(conn, sight, filter, by, &keys)?;
+    let products: Vec<Uuid> = page.items.iter().flat_map(|size| size.products.iter().copied()).collect();
+    let mut grouped = details(conn, sight, filter, by, &products)?;
     // Of another moment than the sizes: a contract that came between is not worth a transaction.
     grouped.sort_by_key(|group| keys.iter().position(|key| group.key == Some(*key)));
     named(conn, Page { items: grouped, next: page.next }, by)
 }
 
+#[derive(Default)]
 struct Size {
     key: Uuid,
     contracts: i64,
+    /// For which products.
+    products: Vec<Uuid>,
 }
 
 fn key_of(by: GroupBy) -> &'static str {
@@ -161,7 +179,7 @@ fn key_of(by: GroupBy) -> &'static str {
 }
 
 /// The largest groups behind a position. Only counted: what else is told of groups costs ten times as much, and is told
-/// of a page of them.
+/// of a page of them. Counted by product, of which there are fewer than contracts: its supplier is looked up once.
 fn sizes(
     conn: &mut Conn<'_>,
     sight: &Sight,
@@ -170,27 +188,35 @@ fn sizes(
     after: Option<GroupPosition>,
     limit: usize,
 ) -> Result<Vec<Size>> {
-    let sizes = citations::table
+    let counts = citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)
         .filter(sight.joined())
         .filter(matching(conn, filter)?)
-        .group_by(sql::<Nullable<SqlUuid>>("1"))
-        .select((sql::<Nullable<SqlUuid>>(key_of(by)), count_star()))
-        .order((sql::<BigInt>("2 desc"), sql::<Text>("1")))
-        .load::<(Option<Uuid>, i64)>(conn.pg)?;
-    let sizes = sizes.into_iter().filter_map(|(key, contracts)| Some(Size { key: key?, contracts }));
-    Ok(sizes.filter(|size| behind(size, after)).take(limit.saturating_add(1)).collect())
+        .group_by(citations::product_id)
+        .select((citations::product_id, sql::<Nullable<SqlUuid>>(key_of(by)), count_star()))
+        .load::<(Uuid, Option<Uuid>, i64)>(conn.pg)?;
+    let mut sizes: HashMap<Uuid, Size> = HashMap::new();
+    for (product, key, contracts) in counts {
+        let Some(key) = key else { continue };
+        let size = sizes.entry(key).or_insert_with(|| Size { key, ..Size::default() });
+        size.contracts += contracts;
+        size.products.push(product);
+    }
+    let mut sizes: Vec<Size> = sizes.into_values().filter(|size| behind(size, after)).collect();
+    sizes.sort_by_key(|size| (Reverse(size.contracts), size.key));
+    sizes.truncate(limit.saturating_add(1));
+    Ok(sizes)
 }
 
-fn details(conn: &mut Conn<'_>, sight: &Sight, filter: &Filter, by: GroupBy, keys: &[Uuid]) -> Result<Vec<Grouped>> {
-    let products = match by {
-        GroupBy::Product => keys.to_vec(),
-        GroupBy::Supplier => {
-            let supplied = cited::table.filter(cited::supplier_id.assume_not_null().eq_any(keys)).select(cited::id);
-            supplied.load(conn.pg)?
-        }
-    };
+/// What is told of the groups of some products.
+fn details(
+    conn: &mut Conn<'_>,
+    sight: &Sight,
+    filter: &Filter,
+    by: GroupBy,
+    products: &[Uuid],
+) -> Result<Vec<Grouped>> {
     Ok(citations::table
         .inner_join(bodies::table)
         .filter(citations::has_contract)

@@ -128,7 +128,7 @@ async fn put_product_publiccode(
             let current = products::lock(tx, &key)?;
             rules::may_curate_product(tx.roles(), &current.row.state)?;
             if_match.check(current.row.version)?;
-            change(tx, &inner.product_rules, &current, &reading).map_err(|problem| reading.origins.relocate(problem))
+            change(tx, &inner.rules.product, &current, &reading).map_err(|problem| reading.origins.relocate(problem))
         })
         .await?;
     Ok(answer(app.clock, changed))
