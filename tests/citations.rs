@@ -463,3 +463,100 @@ fn every_page_link_keeps_every_filter_while_others_cite() {
     unique.dedup();
     assert_eq!((seen.len(), unique.len()), (30, 30));
 }
+
+/// Adds citations as many as no test would by HTTP: of 60 councils, each of 400 products of 20 suppliers.
+fn fill(server: &Server) {
+    server.database().execute(
+        "insert into organisations (id, slug, kind, name, region)
+           select gen_random_uuid(), 'body-' || n, 'local_authority', 'Body ' || n, 'London' from generate_series(1, 60) n;
+         insert into organisations (id, slug, kind, name)
+           select gen_random_uuid(), 'vendor-' || n, 'supplier', 'Vendor ' || n from generate_series(1, 20) n;
+         insert into products (id, slug, name, kind, phase, supplier_id)
+           select gen_random_uuid(), 'made-up-' || n, 'Made up ' || n, 'product', 'live', o.id
+           from generate_series(1, 400) n join organisations o on o.slug = 'vendor-' || (1 + n % 20);
+         insert into citations (id, organisation_id, product_id, status, cited_phase, confirmed_at, has_contract, contract_ends_on)
+           select gen_random_uuid(), o.id, p.id, 'active', 'live', now() - make_interval(hours => (row_number() over () * 7919 % 12000)::integer),
+             true, date '2026-01-01' + (row_number() over () * 31 % 2000)::integer
+           from organisations o, products p where o.kind = 'local_authority'",
+    );
+    server.database().execute("vacuum analyze organisations, products, citations");
+}
+
+#[test]
+fn contracts_and_reviews_read_no_more_than_they_have_to() {
+    let server = Server::start();
+    fill(&server);
+    let plan = |query: &str, values: &str| {
+        let prepared = format!("prepare asked as {query}");
+        let before = ["set plan_cache_mode = force_generic_plan", &prepared];
+        server.database().plan(&before, &format!("execute asked ({values})"))
+    };
+    let seen = "has_contract and citations.status = any ($1::text[]) and visibility = any ($2::text[])";
+    let from = "select citations.id from citations join organisations o on o.id = organisation_id where";
+    let seen_by_all = "'{active,ended}', '{public}'";
+    insta::assert_snapshot!(plan(
+        &format!("{from} {seen} and contract_end_order(contract_ends_on) <= $3::date
+            order by contract_end_order(contract_ends_on), citations.id limit $4::bigint"),
+        &format!("{seen_by_all}, '2027-04-01', 21"),
+    ), @"
+        Limit
+          ->  Nested Loop
+                ->  Index Scan using citations_contract_end_idx on citations
+                      Index Cond: (COALESCE(contract_ends_on, '9999-12-31'::date) <= $3)
+                      Filter: ((status = ANY ($1)) AND (visibility = ANY ($2)))
+                ->  Memoize
+                      Cache Key: citations.organisation_id
+                      Cache Mode: logical
+                      ->  Index Only Scan using organisations_pkey on organisations o
+                            Index Cond: (id = citations.organisation_id)
+        ");
+    insta::assert_snapshot!(plan(
+        &format!("{from} {seen} and product_id = any ($3::uuid[])
+            order by contract_end_order(contract_ends_on) + 0, citations.id limit $4::bigint"),
+        &format!("{seen_by_all}, '{{}}', 21"),
+    ), @"
+        Limit
+          ->  Sort
+                Sort Key: ((COALESCE(citations.contract_ends_on, '9999-12-31'::date) + 0)), citations.id
+                ->  Hash Join
+                      Hash Cond: (citations.organisation_id = o.id)
+                      ->  Bitmap Heap Scan on citations
+                            Recheck Cond: (product_id = ANY ($3))
+                            Filter: (has_contract AND (status = ANY ($1)) AND (visibility = ANY ($2)))
+                            ->  Bitmap Index Scan on citations_product_id_idx
+                                  Index Cond: (product_id = ANY ($3))
+                      ->  Hash
+                            ->  Seq Scan on organisations o
+        ");
+    insta::assert_snapshot!(plan(
+        &format!("{from} organisation_id = $1::uuid and citations.status = 'active'
+            and is_stale(confirmed_at, stale_after_days) order by confirmed_at, citations.id limit $2::bigint"),
+        "gen_random_uuid(), 21",
+    ), @"
+        Limit
+          ->  Nested Loop
+                Join Filter: (citations.confirmed_at < (now() - make_interval(0, 0, 0, o.stale_after_days, 0, 0, '0'::double precision)))
+                ->  Index Only Scan using citations_confirmed_at_idx on citations
+                      Index Cond: (organisation_id = $1)
+                ->  Materialize
+                      ->  Seq Scan on organisations o
+                            Filter: (id = $1)
+        ");
+
+    // The same of the service itself, whatever its queries are: what it read is counted when its sessions end.
+    let read =
+        "coalesce((select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'citations'), 0)";
+    for (path, most) in [
+        ("/v1/contracts?endsBefore=2027-04-01", 100),
+        ("/v1/contracts?supplier=vendor-3&region=London", 2000),
+        ("/v1/contracts?organisation=body-7&endsAfter=2027-01-01", 1000),
+        ("/v1/citations?organisation=body-7&status=stale", 1000),
+    ] {
+        let before = server.database().number(read);
+        let reader = Server::on(&server.database().url, &[]);
+        assert_eq!(reader.anonymous().get(path).expect(200)["items"].as_array().unwrap().len(), 20, "{path}");
+        drop(reader);
+        let fetched = server.database().number(read) - before;
+        assert!(fetched <= most, "{path} read {fetched} of 24000 rows");
+    }
+}

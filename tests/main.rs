@@ -29,6 +29,8 @@ mod import;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod journeys;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod logs;
@@ -36,6 +38,8 @@ mod logs;
 mod memberships;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod moderation;
 #[cfg(test)]

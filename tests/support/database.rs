@@ -30,6 +30,12 @@ struct Cell {
     value: Option<String>,
 }
 
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+
 impl Database {
     /// One with the schema and the reference data.
     pub fn new() -> Self {
@@ -84,6 +90,14 @@ impl Database {
         connection.batch_execute(&before.join(";")).unwrap();
         let rows: Vec<Cell> = diesel::sql_query(*asked).load(&mut connection).unwrap();
         rows[0].value.clone().unwrap()
+    }
+
+    /// How a query is carried out, behind other statements, without what differs from run to run.
+    pub fn plan(&self, before: &[&str], query: &str) -> String {
+        let mut connection = self.connect();
+        before.iter().for_each(|statement| connection.batch_execute(statement).unwrap());
+        let lines: Vec<Line> = diesel::sql_query(format!("explain (costs off) {query}")).load(&mut connection).unwrap();
+        lines.into_iter().map(|line| line.line).collect::<Vec<_>>().join("\n")
     }
 
     /// One number, such as a count.

@@ -114,11 +114,18 @@ pub(super) fn matching(conn: &mut Conn<'_>, filter: &Filter) -> Result<Condition
             all = Box::new(all.and($condition))
         };
     }
+    // Of one alone there is an index in the order of the list, which is not thought of for one of several.
     if !filter.organisations.is_empty() {
-        and!(citations::organisation_id.eq_any(organisations::known(conn, &filter.organisations)?));
+        match organisations::known(conn, &filter.organisations)?.as_slice() {
+            [only] => and!(citations::organisation_id.eq(*only)),
+            ids => and!(citations::organisation_id.eq_any(ids.to_vec())),
+        }
     }
     if !filter.products.is_empty() {
-        and!(citations::product_id.eq_any(products::known(conn, &filter.products)?));
+        match products::known(conn, &filter.products)?.as_slice() {
+            [only] => and!(citations::product_id.eq(*only)),
+            ids => and!(citations::product_id.eq_any(ids.to_vec())),
+        }
     }
     if !filter.suppliers.is_empty() {
         let ids = organisations::known(conn, &filter.suppliers)?;

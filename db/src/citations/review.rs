@@ -6,7 +6,7 @@ use diesel::sql_types::{Bool, Integer};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Citation, JoinedCondition as Condition, Standing, columns};
+use super::{Citation, JoinedCondition as Condition, columns};
 use crate::functions::is_stale;
 use crate::organisations::to_limit;
 use crate::schema::{citations, organisations as bodies, products as cited};
@@ -66,7 +66,8 @@ pub fn queue(
     let mut query = citations::table
         .inner_join(bodies::table)
         .filter(citations::organisation_id.eq(organisation_id))
-        .filter(citations::status.eq(Standing::Active))
+        // As it stands in the partial index, which a parameter would rule out.
+        .filter(sql::<Bool>("citations.status = 'active'"))
         .filter(for_any(filter))
         .select(columns())
         .into_boxed();

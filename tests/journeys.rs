@@ -1,0 +1,158 @@
+//! What people come for, from one end to the other. The nightly report of a register is in `imports.rs`.
+
+use db::{PlatformRole, Role};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Server, council, product, supplier};
+
+#[test]
+fn a_borough_says_what_it_uses() {
+    let server = Server::start();
+    let hackney =
+        server.add_organisation(council("London Borough of Hackney").with("aliases", json!(["Hackney Council"])));
+    let bins = server.add_product(product("Bin day"));
+    server.add_product(product("Potholes"));
+    let officer = server.as_(&server.member(&hackney, Role::Contributor));
+    let body = json!({ "organisation": hackney.text("slug"), "product": "bin-day", "since": "2023-04-01" });
+    let cite = || officer.post("/v1/citations", body.clone()).header("Idempotency-Key", "5f0c8d7b");
+    let (first, replayed) = (cite().expect(201), cite().expect(201));
+    assert_eq!((first.id(), first.etag()), (replayed.id(), replayed.etag()));
+    assert_eq!((first.header("idempotency-replayed"), replayed.header("idempotency-replayed")), (None, Some("true")));
+    let second = officer.post("/v1/citations", body.clone()).expect(409);
+    assert_eq!(second.faults(), ["#/product cited_already"]);
+    let products = server.anonymous().get("/v1/products?organisation=london-borough-of-hackney").expect(200);
+    assert_eq!(products.each("id"), [bins.text("id")]);
+    assert_eq!(
+        (&products["items"][0]["citationCount"], &products["items"][0]["organisationCount"]),
+        (&json!(1), &json!(1))
+    );
+    let elsewhere = server.add_organisation(council("Barnet"));
+    let stranger = server.as_(&server.member(&elsewhere, Role::Admin));
+    stranger.post("/v1/citations", body).expect(403);
+}
+
+#[test]
+fn what_nobody_confirmed_goes_stale_and_one_call_revives_it() {
+    let server = Server::start();
+    let ealing = server.add_organisation(council("Ealing"));
+    server.add_product(product("Bins"));
+    let steward = server.as_(&server.member(&ealing, Role::Steward));
+    let cited = steward.post("/v1/citations", json!({ "organisation": "ealing", "product": "bins" })).expect(201);
+    let queue =
+        || steward.get("/v1/organisations/ealing/review-queue").expect(200)["items"].as_array().unwrap().clone();
+    assert!(queue().is_empty());
+    server.database().execute("update citations set confirmed_at = now() - interval '366 days'");
+    let told = queue();
+    assert_eq!((&told[0]["citation"]["id"], &told[0]["reasons"]), (&cited["id"], &json!(["stale"])));
+    let path = cited.header("location").unwrap();
+    assert_eq!(server.anonymous().get(path).expect(200)["status"], "stale", "everybody is told");
+    let confirmed = steward.call("POST", &format!("{path}/confirm")).expect(200);
+    assert_eq!((confirmed.text("status"), queue().len()), ("active", 0));
+}
+
+#[test]
+fn boroughs_with_the_same_renewal_find_each_other() {
+    let server = Server::start();
+    server.add_organisation(supplier("Civica"));
+    let homes = product("Homes").with("supplier", "civica").with("serviceCodes", json!(["524"]));
+    server.add_product(homes);
+    server.add_product(product("Maps"));
+    let cite = |name: &str, product: &str, ends: &str| {
+        let body = server.add_organisation(council(name));
+        let person = server.as_(&server.member(&body, Role::Contributor));
+        let statement =
+            json!({ "organisation": body.text("slug"), "product": product, "contract": { "endsOn": ends } });
+        person.post("/v1/citations", statement).expect(201)
+    };
+    cite("Ealing", "homes", "2027-03-31");
+    cite("Barnet", "homes", "2028-03-31");
+    cite("Camden", "maps", "2027-01-31");
+    let nobody = server.anonymous();
+    let who = |page: &Answer| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["organisation"]["slug"].as_str().unwrap().to_owned()).collect()
+    };
+    let due = nobody.get("/v1/contracts?serviceCode=524&endsBefore=2027-04-01").expect(200);
+    assert_eq!(who(&due), ["ealing"]);
+    let product = due["items"][0]["product"]["slug"].as_str().unwrap();
+    let others = nobody.get(&format!("/v1/contracts?product={product}")).expect(200);
+    assert_eq!(who(&others), ["ealing", "barnet"]);
+    let together = nobody.get("/v1/contracts/groups?by=supplier&serviceCode=524").expect(200);
+    let group = &together["items"][0];
+    assert_eq!((&group["supplier"]["slug"], &group["organisationCount"]), (&json!("civica"), &json!(2)));
+}
+
+#[test]
+fn a_vendor_claims_their_organisation_and_keeps_its_listing_right() {
+    let server = Server::start();
+    let numbered = json!([{ "scheme": "GB-COH", "id": "01628868" }]);
+    server.add_organisation(supplier("Civica").with("identifiers", numbered));
+    server.add_organisation(supplier("Capita"));
+    server.add_product(product("Ours").with("supplier", "civica"));
+    server.add_product(product("Theirs").with("supplier", "capita"));
+    let ealing = server.add_organisation(council("Ealing"));
+    let vendor = server.as_(&server.person(&[], &[]));
+    let moderator = server.as_(&server.person(&[PlatformRole::Moderator], &[]));
+    let claim = json!({ "companyNumber": "01628868", "statement": "I look after our listings." });
+    let claim = vendor.post("/v1/claims", claim).expect(201);
+    let edit = |slug: &str| {
+        let summary = json!({ "summary": "Says what it does." });
+        vendor.patch(&format!("/v1/products/{slug}"), summary).header("If-Match", "*").send().status
+    };
+    assert_eq!((edit("ours"), edit("theirs")), (403, 403), "a claim alone is nothing");
+    moderator.post(&format!("{}/approve", claim.header("location").unwrap()), json!({})).expect(200);
+    assert_eq!((edit("ours"), edit("theirs")), (200, 403));
+
+    let officer = server.as_(&server.member(&ealing, Role::Contributor));
+    let question = json!({ "bodyMarkdown": "Does it export iCalendar?" });
+    let question = officer.post("/v1/products/ours/comments", question).expect(201);
+    let reply = json!({ "bodyMarkdown": "It does.", "parent": question.text("id") });
+    let reply = vendor.post("/v1/products/ours/comments", reply).expect(201);
+    assert_eq!((reply.text("authorKind"), question.text("authorKind")), ("supplier", "member"));
+    assert_eq!(reply["organisation"]["slug"], "civica");
+
+    for organisation in ["civica", "ealing"] {
+        let rating = json!({ "organisation": organisation, "product": "ours", "satisfaction": 5 });
+        vendor.post("/v1/citations", rating).expect(403);
+    }
+    let figures = server.anonymous().get("/v1/products/ours").expect(200);
+    assert_eq!(figures["citationCount"], 0);
+}
+
+#[test]
+fn a_moderation_screen_shows_what_waits_and_nothing_that_runs() {
+    let server = Server::start();
+    let ealing = server.add_organisation(council("Ealing"));
+    server.add_product(product("Bins"));
+    let author = server.as_(&server.member(&ealing, Role::Viewer));
+    let payload = "Fine. <script>alert(1)</script><img src=x onerror=alert(1)>[go](javascript:alert(1))";
+    let comment = author.post("/v1/products/bins/comments", json!({ "bodyMarkdown": payload })).expect(201);
+    let path = comment.header("location").unwrap();
+    let flags: Vec<Answer> = (0..3)
+        .map(|_| {
+            let person = server.as_(&server.member(&ealing, Role::Viewer));
+            person.post(&format!("{path}/flags"), json!({ "reason": "spam" })).expect(201)
+        })
+        .collect();
+    let nobody = server.anonymous();
+    let shown = || nobody.get(path).expect(200);
+    assert_eq!((shown().text("status"), &shown()["bodyHtml"]), ("hidden", &Value::Null));
+
+    let moderator = server.as_(&server.person(&[PlatformRole::Moderator], &[]));
+    let queue = moderator.get("/v1/moderation/queue").expect(200);
+    let waiting = &queue["items"][0];
+    assert_eq!(waiting["comment"]["id"], comment["id"]);
+    assert_eq!(waiting["flags"], json!([{ "reason": "spam", "count": 3 }]));
+    let seen = moderator.get(&format!("{path}/flags")).expect(200);
+    assert_eq!(seen.each("id"), flags.iter().map(|flag| flag.text("id")).collect::<Vec<_>>());
+    let restored = moderator.post(&format!("{path}/restore"), json!({ "note": "It is within the rules." })).expect(200);
+    for answer in [&restored, &shown(), &moderator.get("/v1/products/bins/comments").expect(200)] {
+        let html = answer["bodyHtml"].as_str().or(answer["items"][0]["bodyHtml"].as_str()).unwrap();
+        assert!(html.contains("Fine."), "{html}");
+        for live in ["<script", "onerror", "javascript:", "<img"] {
+            assert!(!html.contains(live), "{live} in {html}");
+        }
+    }
+    assert!(moderator.get("/v1/moderation/queue").expect(200)["items"].as_array().unwrap().is_empty());
+    assert_eq!(nobody.get("/v1/products/bins").expect(200)["commentCount"], 1);
+}
