@@ -1,7 +1,7 @@
 # The front door: `make run` serves, `make test` checks everything. The work is done by the scripts in deploy/local,
 # which say at their top what they need and leave behind.
 
-.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi peers contract bench
+.PHONY: help run test setup build migrate token schema openapi lint cargo-test check-tree lint-openapi peers contract bench bench-imports
 # rustup puts cargo where a shell that is not a login shell does not look.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -59,3 +59,6 @@ contract: ## call every operation of a running service
 
 bench: ## time lists over 100 000 made-up products and citations
 	@bench/run.sh
+
+bench-imports: ## time imports over HTTP, and show the memory that they take
+	@bench/imports.sh

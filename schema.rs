@@ -319,6 +319,68 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who invites.
+    event_organisers (event_id, organisation_id) {
+        /// To what.
+        event_id -> Uuid,
+        /// An organisation whose contributors look after it.
+        organisation_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// When people meet: teacamps, unconferences, webinars, meetings.
+    events (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, but not by who comes; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Present slug; earlier ones are in slugs.
+        slug -> Text,
+        /// What it is called.
+        title -> Text,
+        /// What it is about, in Markdown.
+        description -> Nullable<Text>,
+        /// What sort of event it is.
+        kind -> Text,
+        /// draft, published, cancelled or completed.
+        status -> Text,
+        /// Why it was cancelled.
+        status_reason -> Nullable<Text>,
+        /// When it begins.
+        starts_at -> Timestamptz,
+        /// When it ends.
+        ends_at -> Timestamptz,
+        /// IANA name of the time zone in which it takes place.
+        time_zone -> Text,
+        /// Where; null when it is only online.
+        venue_name -> Nullable<Text>,
+        /// Address of the venue.
+        venue_address -> Nullable<Text>,
+        /// Whether the venue can be reached without steps; null when nobody said.
+        step_free -> Nullable<Bool>,
+        /// Whether the venue has a hearing loop; null when nobody said.
+        hearing_loop -> Nullable<Bool>,
+        /// Whether the venue has a quiet room; null when nobody said.
+        quiet_room -> Nullable<Bool>,
+        /// What else people need to know to get there and take part.
+        access_information -> Nullable<Text>,
+        /// Where it is online; seen by those who were accepted, and by organisers.
+        online_url -> Nullable<Text>,
+        /// How many can come; null without a limit.
+        capacity -> Nullable<Int4>,
+        /// How many come; kept by rsvps_count.
+        accepted_count -> Int4,
+        /// Raised when what calendars show changes; SEQUENCE of iCalendar.
+        sequence -> Int4,
+    }
+}
+
+diesel::table! {
     /// What was answered to whom under which Idempotency-Key. Kept in the transaction of the effect, for a day.
     idempotency_keys (principal, key) {
         /// Who sent it: the kind, a colon and the id of a person or client. A key belongs to its sender.
@@ -804,6 +866,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who wants to come, and whether there is a place for them.
+    rsvps (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When they first answered.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// To what.
+        event_id -> Uuid,
+        /// Who; empty once they are erased. Personal data.
+        user_id -> Nullable<Uuid>,
+        /// For whom they come; empty when for nobody.
+        organisation_id -> Nullable<Uuid>,
+        /// waitlisted, accepted, declined by an organiser, or cancelled by the person.
+        status -> Text,
+        /// Rises with each asking: who asked first has a place first.
+        queue_number -> Int8,
+        /// What they need to take part; seen by themselves and by organisers. Personal data.
+        access_needs -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// P-256 keys that sign access tokens: one signs, the next is published already, those before still verify.
     signing_keys (id) {
         /// UUIDv7.
@@ -895,6 +983,8 @@ diesel::joinable!(comment_versions -> comments (comment_id));
 diesel::joinable!(comments -> organisations (organisation_id));
 diesel::joinable!(comments -> products (product_id));
 diesel::joinable!(comments -> users (author_id));
+diesel::joinable!(event_organisers -> events (event_id));
+diesel::joinable!(event_organisers -> organisations (organisation_id));
 diesel::joinable!(identities -> organisations (organisation_id));
 diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(identity_providers -> organisations (organisation_id));
@@ -914,6 +1004,9 @@ diesel::joinable!(product_updates -> organisations (organisation_id));
 diesel::joinable!(product_updates -> products (product_id));
 diesel::joinable!(product_versions -> organisations (organisation_id));
 diesel::joinable!(product_versions -> products (product_id));
+diesel::joinable!(rsvps -> events (event_id));
+diesel::joinable!(rsvps -> organisations (organisation_id));
+diesel::joinable!(rsvps -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
@@ -928,6 +1021,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     commit_order,
     enrolments,
     erasures,
+    event_organisers,
+    events,
     idempotency_keys,
     identities,
     identity_providers,
@@ -949,6 +1044,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     publiccode_categories,
     quotas,
     revoked_tokens,
+    rsvps,
     signing_keys,
     slugs,
     source_records,

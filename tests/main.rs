@@ -21,6 +21,8 @@ mod document;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod identity_providers;

@@ -7,6 +7,8 @@ use db::citations::{ScaleBand, ScaleUnit, Standing, Visibility};
 use db::claims::ClaimStatus;
 use db::clients::ClientKind;
 use db::comments::{AuthorKind, CommentStatus, DecisionAction, FlagReason};
+use db::events::rsvps::RsvpStatus;
+use db::events::{EventKind, EventStatus};
 use db::identity_providers::IdentityProviderKind;
 use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
 use db::organisations::OrganisationKind;
@@ -126,6 +128,8 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "comment_flags_reason_check" is FlagReason,
         "comments_author_kind_check" is AuthorKind,
         "comments_status_check" is CommentStatus,
+        "events_kind_check" is EventKind,
+        "events_status_check" is EventStatus,
         "identity_providers_kind_check" is IdentityProviderKind,
         "import_results_outcome_check" is ImportOutcome,
         "imports_format_check" is ImportFormat,
@@ -140,6 +144,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "products_development_status_check" is DevelopmentStatus,
         "products_kind_check" is ProductKind,
         "products_phase_check" is Phase,
+        "rsvps_status_check" is RsvpStatus,
         "signing_keys_state_check" is KeyState,
     }
 }

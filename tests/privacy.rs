@@ -96,6 +96,8 @@ const SUBJECT: &str = "subject-7q3x";
 const EMAIL: &str = "Marker-7q3x@ealing.example";
 const NAME: &str = "Name of subject-7q3x";
 const PRODUCT: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11";
+/// What they come to.
+const EVENT: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c14";
 /// Their comment.
 const OWN: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c12";
 /// Somebody's comment.
@@ -160,6 +162,10 @@ impl World {
                       (gen_random_uuid(), '{OWN}', 'hidden', 'other', false, null, 'Please be kind.');
              insert into imports (id, organisation_id, resource, format, source, dry_run, end_absent, created_by, oauth_client, request_id)
                values (gen_random_uuid(), '{ealing}', 'citations', 'csv', 'register', false, false, '{id}', 'loti', 'request');
+             insert into events (id, slug, title, kind, status, starts_at, ends_at, time_zone, venue_name)
+               values ('{EVENT}', 'teacamp', 'Teacamp', 'teacamp', 'published', now(), now() + interval '1 hour', 'Europe/London', 'City Hall');
+             insert into rsvps (id, event_id, user_id, organisation_id, status, access_needs)
+               values (gen_random_uuid(), '{EVENT}', '{id}', '{ealing}', 'accepted', 'needs-7q3x');
              insert into quotas values ('acceptances_of_principal', 'person:{id}', now(), 3);
              insert into idempotency_keys (principal, key, request_hash, sealed_answer)
                values ('person:{id}', 'key-7q3x', sha256('4'), 'sealed');
@@ -220,6 +226,7 @@ fn people_see_all_that_is_held_of_them() {
         "said-7q3x",
         "told-7q3x",
         "open-7q3x",
+        "needs-7q3x",
     ] {
         assert!(text.contains(held), "{held} is not in {export:#?}");
     }

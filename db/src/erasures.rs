@@ -14,7 +14,7 @@ use crate::people::{self, Person};
 use crate::schema::{erasures, users};
 use crate::tx::{Conn, Tx};
 use crate::types::Texts;
-use crate::{Error, Result, identities, personal_data};
+use crate::{Error, Result, events, identities, personal_data};
 
 /// A row of the ledger; as JSON a line of its copy in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
@@ -84,6 +84,7 @@ fn digests(tx: &mut Tx<'_>, user_id: Uuid, digest: &dyn Fn(&str) -> String) -> R
 }
 
 fn erase_as(tx: &mut Tx<'_>, person: &Person, erasure: &Erasure) -> Result<()> {
+    events::rsvps::leave_all(tx, person.id)?;
     personal_data::erase(tx, person.id)?;
     let erased = diesel::update(users::table.find(person.id)).set(users::erased_at.eq(erasure.erased_at));
     let version: i32 = erased.returning(users::version).get_result(tx.pg)?;

@@ -122,7 +122,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
     let invalid =
         |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
     match constraint {
-        "slugs_pkey" | "organisations_slug_key" | "products_slug_key" => {
+        "slugs_pkey" | "organisations_slug_key" | "events_slug_key" | "products_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
         "slugs_slug_not_uuid" => invalid("/slug", "looks_like_id", "must not look like an id (a UUID)"),
@@ -165,6 +165,14 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         ),
         "identity_providers_issuer_single_tenant" => {
             invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
+        }
+        "events_ends_after_start" => invalid("/endsAt", "before_start", "must be later than `startsAt`"),
+        "events_no_longer_than_a_month" => invalid("/endsAt", "too_late", "must be at most 31 days after `startsAt`"),
+        "events_takes_place_somewhere" => {
+            conflict("/venue", "nowhere", "An event that is published has a venue, an onlineUrl or both.")
+        }
+        "events_capacity_holds" => {
+            conflict("/capacity", "too_many_accepted", "More people than that were accepted already.")
         }
         "imports_one_at_a_time" => conflict(
             "",

@@ -27,6 +27,9 @@ define_sql_function! { fn product_counts(product: Uuid) -> Array<BigInt>; }
 define_sql_function! { fn product_ref(product: Uuid) -> Jsonb; }
 define_sql_function! { fn contract_end_order(ends_on: Nullable<Date>) -> Date; }
 define_sql_function! { fn is_stale(confirmed_at: Timestamptz, stale_after_days: Integer) -> Bool; }
+define_sql_function! { fn event_organiser_list(event: Uuid) -> Jsonb; }
+define_sql_function! { fn is_accepted(event: Uuid, person: Nullable<Uuid>) -> Bool; }
+define_sql_function! { fn waitlist_position(rsvp: Uuid) -> Nullable<BigInt>; }
 define_sql_function! { fn comment_decision(comment: Uuid) -> Nullable<Jsonb>; }
 define_sql_function! { fn live_flag_count(comment: Uuid) -> BigInt; }
 define_sql_function! { fn leading_flag_reason(comment: Uuid) -> Nullable<Text>; }

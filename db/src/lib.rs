@@ -17,6 +17,7 @@ pub mod comments;
 pub mod enrolments;
 pub mod erasures;
 pub mod error;
+pub mod events;
 mod functions;
 pub mod idempotency;
 pub mod identities;

@@ -397,6 +397,26 @@ pub const TABLES: &[Table] = &[
         }],
     },
     Table {
+        name: "rsvps",
+        others: "version updated_at queue_number",
+        because: "Who asked before whom.",
+        records: &[Records {
+            kind: "rsvp",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("event_id"),
+                emptied("user_id"),
+                stays("organisation_id"),
+                stays("status"),
+                emptied("access_needs"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
         name: "imports",
         others: "version updated_at client_id provider_id format dry_run end_absent line created changed unchanged \
                  refused ended notes failure lease leased_until attempts started_at finished_at",
@@ -520,6 +540,14 @@ pub const TABLES: &[Table] = &[
         "id version created_at updated_at organisation_id name kind issuer audience algorithms role_map platform_roles",
         "It belongs to an organisation.",
     ),
+    of_nobody(
+        "events",
+        "id version created_at updated_at slug title description kind status status_reason starts_at ends_at time_zone \
+         venue_name venue_address step_free hearing_loop quiet_room access_information online_url capacity \
+         accepted_count sequence",
+        CATALOGUE,
+    ),
+    of_nobody("event_organisers", "event_id organisation_id", CATALOGUE),
     of_nobody("import_chunks", "import_id number content", "What an organisation says of itself, for a moment."),
     of_nobody("import_results", "import_id position line external_id outcome object_id notes errors", CATALOGUE),
     of_nobody("lgsl_services", "code label status", "A public list."),

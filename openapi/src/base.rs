@@ -46,6 +46,8 @@ pub(crate) fn document() -> Value {
             { "name": "claims", "description": "How a supplier's people come to speak for it: by its Companies House number, once a moderator agrees." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
             { "name": "comments", "description": "What people say of products, in threads, and what they flag." },
+            { "name": "events", "description": "When people meet, who invites, and who comes." },
+            { "name": "imports", "description": "Files that organisations send from registers of their own, and what became of each row." },
             { "name": "me", "description": "Who the caller is, as the service knows them." },
             { "name": "memberships", "description": "Who belongs to which organisation, and how people come in: by identity providers, and by invitation." },
             { "name": "moderation", "description": "What moderators decide about comments, and how often." },

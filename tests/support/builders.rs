@@ -45,3 +45,11 @@ pub fn supplier(name: &str) -> Body {
 pub fn product(name: &str) -> Body {
     body(json!({ "name": name, "kind": "service", "phase": "beta" }))
 }
+
+/// A teacamp next year, of an organisation.
+pub fn event(organiser: &str) -> Body {
+    body(json!({
+        "title": "London teacamp", "kind": "teacamp", "organisers": [organiser], "venue": { "name": "City Hall" },
+        "startsAt": "2099-01-15T18:00:00Z", "endsAt": "2099-01-15T20:00:00Z",
+    }))
+}

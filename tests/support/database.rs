@@ -95,7 +95,9 @@ impl Database {
     /// How a query is carried out, behind other statements, without what differs from run to run.
     pub fn plan(&self, before: &[&str], query: &str) -> String {
         let mut connection = self.connect();
-        before.iter().for_each(|statement| connection.batch_execute(statement).unwrap());
+        for statement in before {
+            connection.batch_execute(statement).unwrap();
+        }
         let lines: Vec<Line> = diesel::sql_query(format!("explain (costs off) {query}")).load(&mut connection).unwrap();
         lines.into_iter().map(|line| line.line).collect::<Vec<_>>().join("\n")
     }

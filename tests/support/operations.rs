@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::client::{Answer, Call, Client};
 use super::contract::Operation;
 use super::server::{Person, Server};
-use super::{council, product, supplier};
+use super::{council, event, product, supplier};
 
 /// Organisations that the calls are about.
 pub struct World {
@@ -54,6 +54,10 @@ pub struct Target {
     pub claim: Uuid,
     /// An import of the council that waits.
     pub import: Uuid,
+    /// An event of the council: a draft for what is done with drafts, else a published one.
+    pub event: Uuid,
+    /// The author's answer to it.
+    pub rsvp: Uuid,
 }
 
 impl Target {
@@ -72,6 +76,8 @@ impl Target {
             flag: Uuid::now_v7(),
             claim: Uuid::now_v7(),
             import: Uuid::now_v7(),
+            event: Uuid::now_v7(),
+            rsvp: Uuid::now_v7(),
             citation: Uuid::now_v7(),
         }
     }
@@ -135,6 +141,9 @@ impl World {
         }
         if operation.path.starts_with("/v1/citations") {
             return Target { citation: self.citation(server, operation), ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/events") {
+            return self.event(server, operation);
         }
         if operation.path.starts_with("/v1/imports") {
             return Target { import: self.import(server, operation), ..Target::missing() };
@@ -205,6 +214,22 @@ impl World {
         id
     }
 
+    fn event(&self, server: &Server, operation: &Operation) -> Target {
+        let (event, rsvp) = (Uuid::now_v7(), Uuid::now_v7());
+        let status = if DRAFTED.contains(&operation.id.as_str()) { "draft" } else { "published" };
+        let (council, author) = (self.council.id(), self.author.id);
+        // Nobody answers a draft.
+        let answered = status == "published";
+        server.database().execute(&format!(
+            "insert into events (id, slug, title, kind, status, starts_at, ends_at, time_zone, venue_name)
+               values ('{event}', 'event-{event}', 'Teacamp', 'teacamp', '{status}', now() + interval '1 day',
+                 now() + interval '26 hours', 'Europe/London', 'City Hall');
+             insert into event_organisers values ('{event}', '{council}');
+             insert into rsvps (id, event_id, user_id, status) select '{rsvp}', '{event}', '{author}', 'accepted' where {answered}"
+        ));
+        Target { event, rsvp, ..Target::missing() }
+    }
+
     /// The one import that there is; none where the operation sends one, as another may not be under way.
     fn import(&self, server: &Server, operation: &Operation) -> Uuid {
         server.database().execute("delete from imports");
@@ -240,6 +265,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "comments" => target.comment.to_string(),
         "claims" => target.claim.to_string(),
         "citations" => target.citation.to_string(),
+        "events" => target.event.to_string(),
         "imports" => target.import.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
@@ -249,6 +275,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
     let path = path.replace("{providerId}", &target.provider.to_string());
     let path = path.replace("{flagId}", &target.flag.to_string());
+    let path = path.replace("{rsvpId}", &target.rsvp.to_string());
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
@@ -277,6 +304,10 @@ pub fn body_of(operation: &Operation) -> Value {
         "update_product" => json!({ "summary": "Another line." }),
         "revert_product" => json!({ "version": 1, "reason": "It was better." }),
         "create_product_update" => json!({ "body": "Passed its alpha assessment." }),
+        "create_event" => event("ealing-council").into(),
+        "update_event" => json!({ "title": "Another title" }),
+        "cancel_event" => json!({ "reason": "The building is closed." }),
+        "create_rsvp" => json!({ "accessNeeds": "A seat near the speaker." }),
         "create_import" => "{\"externalId\":\"APP-1\",\"product\":\"cited\"}\n".into(),
         "put_product_publiccode" => PUBLICCODE.into(),
         "create_identity_provider" => {
@@ -304,7 +335,10 @@ pub fn body_of(operation: &Operation) -> Value {
 }
 
 /// Writes for which a person needs no role.
-pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "delete_me", "update_me"];
+pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "create_rsvp", "delete_me", "update_me"];
+
+/// What is done with a draft of an event.
+const DRAFTED: &[&str] = &["delete_event", "publish_event"];
 
 /// Writes that nobody but the author does, whatever their role.
 pub const OF_THE_AUTHOR: &[&str] = &["delete_comment", "delete_comment_flag", "update_comment"];

@@ -34,6 +34,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("clients:write", "Register, change and remove clients, as far as the person's roles allow."),
     ("comments:read", "Read comments, with what only their author or a moderator sees."),
     ("comments:write", "Comment, reply and flag, as far as the person's roles allow."),
+    ("events:read", "Read events, and who comes to those that the person's organisations organise."),
+    ("events:write", "Organise events and answer them, as far as the person's roles allow."),
     ("identity-providers:read", "Read the identity providers of the organisations that the person administers."),
     ("identity-providers:write", "Register, change and remove identity providers, as far as the person's roles allow."),
     ("imports:read", "Read the imports of the organisations for which the person contributes."),

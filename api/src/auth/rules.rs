@@ -136,6 +136,43 @@ pub fn may_cite(roles: &Roles, organisation_id: Uuid) -> Verdict {
     )
 }
 
+/// An event is looked after by contributors of those who invite.
+pub fn may_organise(roles: &Roles, organisers: &[Uuid]) -> Verdict {
+    let contributes = organisers.iter().any(|id| roles.has(*id, Role::Contributor));
+    only_if(
+        roles.administers() || contributes,
+        "Only contributors of an organisation that invites look after an event.",
+    )
+}
+
+/// Nobody is made to invite by others; suppliers do not invite.
+pub fn may_invite(roles: &Roles, before: &[Uuid], after: &[Uuid]) -> Verdict {
+    if roles.administers() {
+        return Ok(());
+    }
+    let invites = |id: &Uuid| {
+        let of_it = |membership: &db::people::Membership| membership.organisation_id == *id;
+        roles
+            .with(Role::Contributor)
+            .any(|membership| of_it(membership) && membership.kind != OrganisationKind::Supplier)
+    };
+    only_if(
+        after.iter().all(|id| before.contains(id) || invites(id)),
+        "Only its contributors name an organisation as one that invites, and suppliers do not invite.",
+    )
+}
+
+/// Who comes for an organisation belongs to it.
+pub fn may_come_for(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(roles.has(organisation_id, Role::Viewer), "Only people of an organisation come for it.")
+}
+
+/// For others than who gave it, and organisers, there is no answer.
+pub fn may_see_rsvp(roles: &Roles, principal: Principal, organisers: &[Uuid], attendee: Option<Uuid>) -> Verdict {
+    let own = attendee.is_some() && attendee == principal.user_id();
+    if own || may_organise(roles, organisers).is_ok() { Ok(()) } else { Err(Problem::not_found()) }
+}
+
 /// Rows are applied on behalf of the organisation, by what its contributors may do one by one.
 pub fn may_import(roles: &Roles, organisation_id: Uuid, resource: ImportedResource) -> Verdict {
     match resource {

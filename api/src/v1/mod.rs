@@ -5,6 +5,7 @@ pub mod citations;
 pub mod claims;
 pub mod clients;
 pub mod comments;
+pub mod events;
 pub mod identity_providers;
 pub mod imports;
 pub mod invitations;
@@ -23,6 +24,7 @@ pub fn routes() -> Routes {
         .merge(citations::routes())
         .merge(clients::routes())
         .merge(comments::routes())
+        .merge(events::routes())
         .merge(identity_providers::routes())
         .merge(imports::routes())
         .merge(audit_events::routes())

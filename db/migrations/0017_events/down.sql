@@ -1,0 +1,12 @@
+drop function give_places(uuid);
+drop function is_accepted(uuid, uuid);
+drop function waitlist_position(uuid);
+drop table rsvps;
+drop function organises(uuid);
+drop function count_rsvps();
+drop sequence rsvp_queue;
+drop function event_organiser_list(uuid);
+drop table event_organisers;
+drop table events;
+drop function check_event();
+delete from slugs where kind = 'events';
