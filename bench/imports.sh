@@ -27,7 +27,7 @@ import() {
         sleep 0.05
     done
     awk -v ns=$(($(date +%s%N) - began)) -v what="$1" -v counts="$(sed -E 's/.*"counts":\{([^}]*)\}.*/\1/; s/"//g' <<<"$import")" \
-        -v memory="$(sed -nE 's/^VmHWM: *([0-9]+) kB/\1/p' "/proc/$service/status")" \
+        -v memory="$(sed -nE 's/^VmHWM:[[:space:]]*([0-9]+) kB/\1/p' "/proc/$service/status")" \
         'BEGIN { printf "%9.2f s %6d MiB  %s: %s\n", ns / 1e9, memory / 1024, what, counts }'
 }
 

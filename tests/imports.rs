@@ -413,7 +413,7 @@ fn many_workers_apply_each_row_once() {
         // Whoever has it is taken for dead again and again, while they are at it.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let expire = "update imports set leased_until = now() - interval '1 second' where status = 'running'";
+                let expire = "update imports set leased_until = now() - interval '1 second', attempts = 1 where status = 'running'";
                 borough.server.database().execute(expire);
                 let finished =
                     borough.server.database().number("select count(*) from imports where finished_at is null");
@@ -447,13 +447,14 @@ fn connections_that_break_leave_no_row_by_halves() {
             over.store(true, Ordering::Relaxed);
             failures
         });
-        while !over.load(Ordering::Relaxed) {
-            // Some of those that have written something, in the midst of a transaction.
-            database.texts(
-                "select pg_terminate_backend(pid)::text as value from pg_stat_activity
-                 where datname = current_database() and pid <> pg_backend_pid() and query not like 'update imports set leased_until = now()%'
-                   and backend_xid is not null and random() < 0.02",
-            );
+        let mut killed = 0;
+        while killed < 5 && !over.load(Ordering::Relaxed) {
+            // Those that have written something, in the midst of a transaction.
+            let kill = "select pg_terminate_backend(pid)::text as value from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()
+                   and query not like 'update imports set leased_until = now()%'
+                   and backend_xid is not null and random() < 0.05";
+            killed += database.texts(kill).len();
         }
         worker.join().unwrap()
     });
