@@ -888,6 +888,8 @@ diesel::table! {
         queue_number -> Int8,
         /// What they need to take part; seen by themselves and by organisers. Personal data.
         access_needs -> Nullable<Text>,
+        /// When they were there; null for who was not, or not yet.
+        checked_in_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -362,3 +362,67 @@ fn lists_find_what_is_on() {
     assert_eq!(titles("kind=webinar").len() + titles("organiser=nobody").len() + titles("online=true").len(), 0);
     assert_eq!(titles("organiser=hackney&organiserKind=local_authority&status=published").len(), 26);
 }
+
+#[test]
+fn who_was_there_is_counted_and_a_list_runs_nothing() {
+    let scene = Scene::new();
+    let server = &scene.server;
+    let path = scene.published(2);
+    let barnet = server.add_organisation(council("=Barnet"));
+    let guest = server.as_(&server.member(&barnet, Role::Viewer));
+    guest
+        .patch("/v1/me", json!({ "displayName": "=HYPERLINK(\"https://evil.example\")" }))
+        .header("If-Match", "*")
+        .expect(200);
+    let needs = json!({ "accessNeeds": "+44 is how to call me, \"please\"" });
+    let coming = guest.post(&format!("{path}/rsvps"), needs).expect(201);
+    let people = scene.people(2);
+    let (second, waiting) = (answer(&people[0], &path), answer(&people[1], &path));
+    let organiser = scene.organiser();
+    let check_in = |rsvp: &Answer| organiser.post(&format!("{path}/check-ins"), json!({ "rsvp": rsvp.id() }));
+    let there = check_in(&coming).expect(201);
+    assert!(there["checkedInAt"].is_string());
+    assert_eq!(check_in(&coming).expect(409).faults(), ["#/rsvp out_of_turn"]);
+    assert_eq!(check_in(&waiting).expect(409).faults(), ["#/rsvp no_place"]);
+    let nobody = json!({ "rsvp": uuid::Uuid::now_v7() });
+    assert_eq!(organiser.post(&format!("{path}/check-ins"), nobody).expect(409).faults(), ["#/rsvp unknown_rsvp"]);
+    guest.post(&format!("{path}/check-ins"), json!({ "rsvp": second.id() })).expect(403);
+
+    let list = organiser.get(&format!("{path}/attendees")).expect(200);
+    let list = String::from_utf8(list.bytes).unwrap();
+    let lines: Vec<&str> = list.split("\r\n").collect();
+    assert_eq!(lines[0], "name,organisation,status,accessNeeds,checkedInAt");
+    let first =
+        "\"'=HYPERLINK(\"\"https://evil.example\"\")\",'=Barnet,accepted,\"'+44 is how to call me, \"\"please\"\"\",";
+    assert!(lines[1].starts_with(first), "{list}");
+    let statuses: Vec<&str> = lines[2..4].iter().map(|line| line.split(',').nth(2).unwrap()).collect();
+    assert_eq!((statuses, lines.len()), (vec!["accepted", "waitlisted"], 5));
+
+    let counted = |expected: [(Value, u64, u64); 2]| {
+        let counts = organiser.get(&format!("{path}/attendance")).expect(200);
+        let mut counts: Vec<(Value, u64, u64)> = counts["organisations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                let count = |field: &str| one[field].as_u64().unwrap();
+                (one["organisation"]["slug"].clone(), count("checkedInCount"), count("absentCount"))
+            })
+            .collect();
+        counts.sort_by_key(|(slug, ..)| slug.to_string());
+        assert_eq!(counts, expected);
+    };
+    counted([(json!("barnet"), 1, 0), (json!("hackney"), 0, 1)]);
+    let undo = format!("{path}/check-ins/{}", coming.id());
+    organiser.delete(&undo).if_match(&coming).expect(412);
+    organiser.delete(&undo).if_match(&there).expect(204);
+    organiser.delete(&undo).header("If-Match", "*").expect(409);
+    counted([(json!("barnet"), 0, 1), (json!("hackney"), 0, 1)]);
+    // Who was there and leaves leaves their place to the next.
+    check_in(&coming).expect(201);
+    leave(&guest, &coming);
+    let counts = organiser.get(&format!("{path}/attendance")).expect(200);
+    assert_eq!(counts["organisations"].as_array().unwrap().len(), 1, "{}", counts.json);
+    assert_eq!(counts["organisations"][0]["acceptedCount"], 2);
+    assert!(server.database().refusal("update rsvps set checked_in_at = now() where status <> 'accepted'").is_some());
+}

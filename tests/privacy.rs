@@ -164,8 +164,8 @@ impl World {
                values (gen_random_uuid(), '{ealing}', 'citations', 'csv', 'register', false, false, '{id}', 'loti', 'request');
              insert into events (id, slug, title, kind, status, starts_at, ends_at, time_zone, venue_name)
                values ('{EVENT}', 'teacamp', 'Teacamp', 'teacamp', 'published', now(), now() + interval '1 hour', 'Europe/London', 'City Hall');
-             insert into rsvps (id, event_id, user_id, organisation_id, status, access_needs)
-               values (gen_random_uuid(), '{EVENT}', '{id}', '{ealing}', 'accepted', 'needs-7q3x');
+             insert into rsvps (id, event_id, user_id, organisation_id, status, access_needs, checked_in_at)
+               values (gen_random_uuid(), '{EVENT}', '{id}', '{ealing}', 'accepted', 'needs-7q3x', now());
              insert into quotas values ('acceptances_of_principal', 'person:{id}', now(), 3);
              insert into idempotency_keys (principal, key, request_hash, sealed_answer)
                values ('person:{id}', 'key-7q3x', sha256('4'), 'sealed');

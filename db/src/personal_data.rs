@@ -411,6 +411,7 @@ pub const TABLES: &[Table] = &[
                 emptied("user_id"),
                 stays("organisation_id"),
                 stays("status"),
+                stays("checked_in_at"),
                 emptied("access_needs"),
             ],
             erasure: RowErasure::Changes(None),

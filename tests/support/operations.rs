@@ -215,17 +215,21 @@ impl World {
     }
 
     fn event(&self, server: &Server, operation: &Operation) -> Target {
-        let (event, rsvp) = (Uuid::now_v7(), Uuid::now_v7());
+        let named = operation.id == "create_check_in";
+        let (event, rsvp) = (Uuid::now_v7(), if named { RSVP.parse().unwrap() } else { Uuid::now_v7() });
+        let checked_in = if operation.id == "delete_check_in" { "now()" } else { "null" };
         let status = if DRAFTED.contains(&operation.id.as_str()) { "draft" } else { "published" };
         let (council, author) = (self.council.id(), self.author.id);
         // Nobody answers a draft.
         let answered = status == "published";
         server.database().execute(&format!(
-            "insert into events (id, slug, title, kind, status, starts_at, ends_at, time_zone, venue_name)
+            "delete from rsvps where id = '{rsvp}';
+             insert into events (id, slug, title, kind, status, starts_at, ends_at, time_zone, venue_name)
                values ('{event}', 'event-{event}', 'Teacamp', 'teacamp', '{status}', now() + interval '1 day',
                  now() + interval '26 hours', 'Europe/London', 'City Hall');
              insert into event_organisers values ('{event}', '{council}');
-             insert into rsvps (id, event_id, user_id, status) select '{rsvp}', '{event}', '{author}', 'accepted' where {answered}"
+             insert into rsvps (id, event_id, user_id, status, checked_in_at)
+               select '{rsvp}', '{event}', '{author}', 'accepted', {checked_in} where {answered}"
         ));
         Target { event, rsvp, ..Target::missing() }
     }
@@ -307,6 +311,7 @@ pub fn body_of(operation: &Operation) -> Value {
         "create_event" => event("ealing-council").into(),
         "update_event" => json!({ "title": "Another title" }),
         "cancel_event" => json!({ "reason": "The building is closed." }),
+        "create_check_in" => json!({ "rsvp": RSVP }),
         "create_rsvp" => json!({ "accessNeeds": "A seat near the speaker." }),
         "create_import" => "{\"externalId\":\"APP-1\",\"product\":\"cited\"}\n".into(),
         "put_product_publiccode" => PUBLICCODE.into(),
@@ -348,6 +353,9 @@ pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a
 
 /// The id of a citation.
 const CITATION: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11";
+
+/// The id of an answer to an event.
+const RSVP: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c12";
 
 /// The Companies House number of a supplier whose people nobody knows yet.
 const COMPANY_NUMBER: &str = "01234567";

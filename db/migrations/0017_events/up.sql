@@ -124,9 +124,11 @@ create table rsvps (
   status text not null,
   queue_number bigint not null default nextval('rsvp_queue'),
   access_needs text,
+  checked_in_at timestamptz,
   constraint rsvps_once unique (event_id, user_id),
   constraint rsvps_status_check check (status in ('waitlisted', 'accepted', 'declined', 'cancelled')),
-  constraint rsvps_access_needs_length check (char_length(access_needs) between 1 and 1000)
+  constraint rsvps_access_needs_length check (char_length(access_needs) between 1 and 1000),
+  constraint rsvps_who_is_there_has_a_place check (checked_in_at is null or status = 'accepted')
 );
 create index rsvps_waiting_idx on rsvps (event_id, queue_number) where status = 'waitlisted';
 create index rsvps_event_id_idx on rsvps (event_id, id);
@@ -143,6 +145,7 @@ comment on column rsvps.user_id is 'Who; empty once they are erased. Personal da
 comment on column rsvps.organisation_id is 'For whom they come; empty when for nobody.';
 comment on column rsvps.status is 'waitlisted, accepted, declined by an organiser, or cancelled by the person.';
 comment on column rsvps.queue_number is 'Rises with each asking: who asked first has a place first.';
+comment on column rsvps.checked_in_at is 'When they were there; null for who was not, or not yet.';
 comment on column rsvps.access_needs is 'What they need to take part; seen by themselves and by organisers. Personal data.';
 
 -- Whoever writes: with the lock on the event this is no queue of its own, as places are given one after the other anyway.

@@ -2,7 +2,7 @@
 //! is freed is given on in the transaction that frees it.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::sql;
+use diesel::dsl::{count_star, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -58,6 +58,7 @@ pub struct Rsvp {
     /// How many ask who asked before, and this one: 1 is next. Of who waits only.
     pub waitlist_position: Option<i64>,
     pub access_needs: Option<String>,
+    pub checked_in_at: Option<DateTime<Utc>>,
 }
 
 /// An answer to give.
@@ -77,12 +78,14 @@ struct RsvpAudit {
     event_id: Uuid,
     organisation_id: Option<Uuid>,
     status: RsvpStatus,
+    checked_in: bool,
 }
 
 impl From<&Rsvp> for RsvpAudit {
     fn from(rsvp: &Rsvp) -> Self {
         let organisation_id = rsvp.organisation.as_ref().map(|organisation| organisation.0.id);
-        Self { event_id: rsvp.event_id, organisation_id, status: rsvp.status }
+        let checked_in = rsvp.checked_in_at.is_some();
+        Self { event_id: rsvp.event_id, organisation_id, status: rsvp.status, checked_in }
     }
 }
 
@@ -190,7 +193,9 @@ pub fn leave(tx: &mut Tx<'_>, event: &Event, current: &Rsvp, status: RsvpStatus)
         let detail = format!("It is {} already.", current.status);
         return Err(Error::Conflict(vec![Fault::new("/status", "out_of_turn", detail)]));
     }
-    diesel::update(rsvps::table.find(current.id)).set(rsvps::status.eq(status)).execute(tx.pg)?;
+    diesel::update(rsvps::table.find(current.id))
+        .set((rsvps::status.eq(status), rsvps::checked_in_at.eq(None::<DateTime<Utc>>)))
+        .execute(tx.pg)?;
     let after = find(&mut tx.conn(), event.row.id, current.id)?;
     audit(tx, event, Some(current), &after)?;
     promote(tx, event)?;
@@ -205,13 +210,65 @@ struct Placed {
     organisation: Option<Uuid>,
 }
 
+/// Says of somebody with a place at a locked event that they are there, or that this was a mistake.
+pub fn check_in(tx: &mut Tx<'_>, event: &Event, current: &Rsvp, there: bool) -> Result<Rsvp> {
+    if event.row.status == EventStatus::Cancelled {
+        return Err(super::out_of_turn(event, "Nobody is at an event that was cancelled."));
+    }
+    if current.status != RsvpStatus::Accepted {
+        let detail = format!("Only who has a place is checked in. This answer is {}.", current.status);
+        return Err(Error::Conflict(vec![Fault::new("/rsvp", "no_place", detail)]));
+    }
+    if current.checked_in_at.is_some() == there {
+        let detail = if there { "They are checked in already." } else { "They are not checked in." };
+        return Err(Error::Conflict(vec![Fault::new("/rsvp", "out_of_turn", detail)]));
+    }
+    let at: Option<DateTime<Utc>> = if there { Some(diesel::select(seconds_ago(0)).get_result(tx.pg)?) } else { None };
+    diesel::update(rsvps::table.find(current.id)).set(rsvps::checked_in_at.eq(at)).execute(tx.pg)?;
+    let after = find(&mut tx.conn(), event.row.id, current.id)?;
+    audit(tx, event, Some(current), &after)?;
+    Ok(after)
+}
+
+/// All who have a place at an event, then those who wait, in the order of asking; for a list to take away.
+pub fn attendees(conn: &mut Conn<'_>, event_id: Uuid) -> Result<Vec<Rsvp>> {
+    let live = rsvps::table
+        .filter(rsvps::event_id.eq(event_id))
+        .filter(rsvps::status.eq_any([RsvpStatus::Accepted, RsvpStatus::Waitlisted]))
+        .order((rsvps::status, rsvps::queue_number));
+    Ok(live.select(columns()).load(conn.pg)?)
+}
+
+/// How many came for an organisation.
+#[derive(Debug, Clone, Queryable)]
+pub struct Attendance {
+    /// The organisation; none for those who came for nobody.
+    pub organisation: Option<Json<Reference>>,
+    /// How many had a place.
+    pub accepted: i64,
+    /// How many of them were there.
+    pub checked_in: i64,
+}
+
+/// How many came for whom.
+pub fn attendance(conn: &mut Conn<'_>, event_id: Uuid) -> Result<Vec<Attendance>> {
+    let accepted = rsvps::table
+        .filter(rsvps::event_id.eq(event_id))
+        .filter(rsvps::status.eq(RsvpStatus::Accepted))
+        .group_by(rsvps::organisation_id)
+        .order((count_star().desc(), rsvps::organisation_id))
+        .select((organisation_ref(rsvps::organisation_id), count_star(), sql::<BigInt>("count(checked_in_at)")));
+    Ok(accepted.load(conn.pg)?)
+}
+
 /// Gives the places of a locked event that are free to those who wait, who asked first before the others. By a function
 /// of the database, as who leaves does not see who waits.
 pub(super) fn promote(tx: &mut Tx<'_>, event: &Event) -> Result<()> {
     let placed: Vec<Placed> =
         sql_query("select rsvp, organisation from give_places($1)").bind::<SqlUuid, _>(event.row.id).load(tx.pg)?;
     for Placed { rsvp, organisation } in placed {
-        let told = |status| RsvpAudit { event_id: event.row.id, organisation_id: organisation, status };
+        let told =
+            |status| RsvpAudit { event_id: event.row.id, organisation_id: organisation, status, checked_in: false };
         let (before, after) = (told(RsvpStatus::Waitlisted), told(RsvpStatus::Accepted));
         tx.audit_for(event.organiser_ids().next(), "rsvps", rsvp, Some(&before), Some(&after))?;
     }
@@ -265,6 +322,7 @@ type Columns = (
     rsvps::status,
     waitlist_position<rsvps::id>,
     rsvps::access_needs,
+    rsvps::checked_in_at,
 );
 
 fn columns() -> Columns {
@@ -280,5 +338,6 @@ fn columns() -> Columns {
         rsvps::status,
         waitlist_position(rsvps::id),
         rsvps::access_needs,
+        rsvps::checked_in_at,
     )
 }

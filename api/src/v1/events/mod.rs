@@ -1,5 +1,6 @@
-//! Events: `/events`. [`wire`] has the types; who comes is in `rsvps`.
+//! Events: `/events`. [`wire`] has the types; who wants to come is in `rsvps`, who came in `attendance`.
 
+mod attendance;
 mod rsvps;
 pub mod wire;
 
@@ -39,6 +40,7 @@ pub fn routes() -> Routes {
         complete_event
     ]
     .merge(rsvps::routes())
+    .merge(attendance::routes())
 }
 
 /// Order of a list of events.

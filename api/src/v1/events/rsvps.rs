@@ -64,6 +64,9 @@ pub struct Rsvp {
         example = "A seat near the speaker."
     )]
     pub access_needs: Option<String>,
+    /// When they were there (UTC); null for who was not, or not yet.
+    #[schema(example = "2027-01-21T17:55:00Z")]
+    pub checked_in_at: Option<DateTime<Utc>>,
 }
 
 /// Person who comes to an event.
@@ -266,7 +269,7 @@ async fn delete_rsvp(
 }
 
 impl Rsvp {
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("/v1/events/{}/rsvps/{}", self.event_id, self.id)
     }
 }
@@ -285,6 +288,7 @@ impl From<rsvps::Rsvp> for Rsvp {
             status,
             waitlist_position,
             access_needs,
+            checked_in_at,
         } = rsvp;
         Self {
             id,
@@ -297,6 +301,7 @@ impl From<rsvps::Rsvp> for Rsvp {
             status,
             waitlist_position,
             access_needs,
+            checked_in_at,
         }
     }
 }
