@@ -1,5 +1,7 @@
 //! What nobody should send: it is the caller's fault (4xx), and the service goes on.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::contract::{Operation, compile, operation, operations, resolve};
@@ -218,6 +220,26 @@ fn paths_and_queries() {
     ] {
         server.anonymous().get(&format!("/v1/products?q={q}")).expect(200);
         server.anonymous().get(&format!("/v1/organisations?q={q}")).expect(200);
+    }
+    alive(&server);
+}
+
+#[test]
+fn cursors_that_nobody_was_given() {
+    let server = Server::start();
+    let cursor = |position: Value| URL_SAFE_NO_PAD.encode(position.to_string());
+    let id = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11";
+    for day in ["+262142-01-01T00:00:00Z", "-262142-01-01T00:00:00Z", "+294277-01-01T00:00:00Z", "9999-12-31T23:59:60Z"]
+    {
+        for (path, position) in [
+            ("/v1/organisations?sort=-updatedAt", json!({ "updated": [day, id] })),
+            ("/v1/citations?sort=-updatedAt", json!({ "updated": [day, id] })),
+            ("/v1/events?sort=startsAt", json!({ "starts_at": day, "id": id })),
+            ("/v1/contracts?limit=1", json!({ "ends": day.trim_end_matches("T00:00:00Z"), "id": id })),
+        ] {
+            let answer = server.anonymous().get(&format!("{path}&cursor={}", cursor(position))).send();
+            assert!(matches!(answer.status, 200 | 400), "{path} {day}: {} {}", answer.status, answer.json);
+        }
     }
     alive(&server);
 }

@@ -109,6 +109,9 @@ fn from_message(message: String) -> Error {
         Error::Unavailable(message)
     } else if message.starts_with("invalid byte sequence") || message.starts_with("unsupported Unicode escape") {
         Error::invalid("", "unstorable_text", "holds a character that cannot be stored, such as NUL")
+    } else if message.starts_with("timestamp out of range") || message.starts_with("date out of range") {
+        // No day of the document's is; one in a made-up cursor may be.
+        Error::invalid("", "out_of_range", "holds a time that cannot be stored")
     } else {
         Error::Internal(message)
     }
