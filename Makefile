@@ -33,9 +33,9 @@ schema: ## write schema.rs anew from db/migrations
 	@deploy/local/schema.sh
 
 # Under another name until it is complete: an empty document would fail everything that reads it.
-openapi: ## write openapi/v1.json anew from the code
+openapi: build ## write openapi/v1.json anew from the code
 	@mkdir -p .local
-	cargo run -q --locked -p openapi -- > .local/v1.json.new
+	$${CARGO_TARGET_DIR:-target}/debug/openapi > .local/v1.json.new
 	@mv .local/v1.json.new openapi/v1.json
 
 lint: ## formatting and lints

@@ -43,6 +43,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Addresses at which people's calendars are read by who knows them.
+    calendars (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Whose events it shows. Personal data.
+        user_id -> Uuid,
+        /// What it is for, in the words of the person. Personal data.
+        name -> Text,
+        /// SHA-256 of the secret in the address.
+        token_hash -> Bytea,
+    }
+}
+
+diesel::table! {
     /// Organisation X uses product Y.
     citations (id) {
         /// UUIDv7.
@@ -319,6 +339,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What changed of an event since people planned around it. Append-only.
+    event_changes (id) {
+        /// Rises; with the lock on the event, in the order of its changes.
+        id -> Int8,
+        /// When.
+        created_at -> Timestamptz,
+        /// Of which event.
+        event_id -> Uuid,
+        /// Whom alone it concerns; null for all who planned around the event. Personal data.
+        user_id -> Nullable<Uuid>,
+        /// Of which session of its programme; null for the event itself.
+        session_id -> Nullable<Uuid>,
+        /// What sort of change.
+        kind -> Text,
+        /// What, when and where it was.
+        before -> Nullable<Jsonb>,
+        /// What, when and where it is.
+        after -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
     /// Who invites.
     event_organisers (event_id, organisation_id) {
         /// To what.
@@ -329,6 +371,61 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// When a network meets again and again; each time is an event of its own.
+    event_series (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Who meets.
+        network_id -> Uuid,
+        /// What each of them is called.
+        title -> Text,
+        /// What each is about, in Markdown.
+        description -> Nullable<Text>,
+        /// What sort of event each is.
+        kind -> Text,
+        /// From when on, and at which hour, by the clocks there.
+        starts_at -> Timestamp,
+        /// How long each takes.
+        duration_minutes -> Int4,
+        /// IANA name of the time zone of those clocks.
+        time_zone -> Text,
+        /// When it comes again: RRULE of iCalendar (RFC 5545).
+        rrule -> Text,
+        /// What is done on a bank holiday of England and Wales.
+        bank_holidays -> Text,
+        /// Days, by the rule, on which it does not take place.
+        except_dates -> Array<Nullable<Date>>,
+        /// Where; null when it is only online.
+        venue_name -> Nullable<Text>,
+        /// Address of the venue.
+        venue_address -> Nullable<Text>,
+        /// Whether the venue can be reached without steps; null when nobody said.
+        step_free -> Nullable<Bool>,
+        /// Whether the venue has a hearing loop; null when nobody said.
+        hearing_loop -> Nullable<Bool>,
+        /// Whether the venue has a quiet room; null when nobody said.
+        quiet_room -> Nullable<Bool>,
+        /// What else people need to know to get there and take part.
+        access_information -> Nullable<Text>,
+        /// Where it is online; seen by those who were accepted, and by organisers.
+        online_url -> Nullable<Text>,
+        /// How many can come each time; null without a limit.
+        capacity -> Nullable<Int4>,
+        /// When events were last made of it.
+        laid_out_on -> Date,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Tsvector;
+
     /// When people meet: teacamps, unconferences, webinars, meetings.
     events (id) {
         /// UUIDv7.
@@ -377,6 +474,16 @@ diesel::table! {
         accepted_count -> Int4,
         /// Raised when what calendars show changes; SEQUENCE of iCalendar.
         sequence -> Int4,
+        /// Whose event it is; null when of no network.
+        network_id -> Nullable<Uuid>,
+        /// Of which series it is one; null when of none.
+        series_id -> Nullable<Uuid>,
+        /// The day on which the rule of its series has it, wherever it was moved; RECURRENCE-ID of iCalendar.
+        recurrence_on -> Nullable<Date>,
+        /// Whether somebody changed it by itself: changes of the series leave it alone.
+        changed_apart -> Bool,
+        /// The words of title, venue and description.
+        search -> Tsvector,
     }
 }
 
@@ -613,6 +720,48 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who belongs to a network.
+    network_members (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When they joined.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// To what they belong.
+        network_id -> Uuid,
+        /// Who. Personal data.
+        user_id -> Uuid,
+        /// member, or convener, who looks after the network.
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    /// Peers who meet, such as the London peer group.
+    networks (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Present slug; earlier ones are in slugs.
+        slug -> Text,
+        /// What it is called.
+        name -> Text,
+        /// What it is about, in Markdown.
+        description -> Nullable<Text>,
+        /// Who looks after it, and invites to what it holds.
+        organisation_id -> Uuid,
+    }
+}
+
+diesel::table! {
     /// Codes under which others know an organisation, in the manner of OCDS (org-id.guide).
     organisation_identifiers (scheme, identifier) {
         /// List the code is from: GB-LAC (GSS), GB-NHS (ODS), GB-COH (Companies House), SWA (street works).
@@ -671,6 +820,20 @@ diesel::table! {
         email_domains -> Array<Nullable<Text>>,
         /// Days after which a citation of the organisation that nobody confirmed counts as stale.
         stale_after_days -> Int4,
+    }
+}
+
+diesel::table! {
+    /// Which session takes place in which room and slot.
+    placements (session_id) {
+        /// Which session.
+        session_id -> Uuid,
+        /// Of which event all three are.
+        event_id -> Uuid,
+        /// Where.
+        room_id -> Uuid,
+        /// When.
+        slot_id -> Uuid,
     }
 }
 
@@ -866,6 +1029,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Where sessions of an event take place.
+    rooms (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Of which event.
+        event_id -> Uuid,
+        /// What it is called.
+        name -> Text,
+        /// How many people it holds; null when nobody said.
+        capacity -> Nullable<Int4>,
+        /// What is in it.
+        equipment -> Array<Nullable<Text>>,
+    }
+}
+
+diesel::table! {
     /// Who wants to come, and whether there is a place for them.
     rsvps (id) {
         /// UUIDv7.
@@ -894,6 +1079,98 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// The programme of each event, from the first; its row is what changes of it queue at.
+    schedules (event_id) {
+        /// Of which event.
+        event_id -> Uuid,
+        /// Raised by each change, of placements as well; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// From when on votes count; null as soon as there is something to vote for.
+        votes_open_at -> Nullable<Timestamptz>,
+        /// Until when votes are taken; null until the event begins.
+        votes_close_at -> Nullable<Timestamptz>,
+        /// Since when everybody sees what takes place where; null while only organisers do.
+        published_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// What people took down at a session.
+    session_notes (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was left.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// At which session.
+        session_id -> Uuid,
+        /// Who took it down; empty once they are erased. Personal data.
+        author_id -> Nullable<Uuid>,
+        /// What they took down, in Markdown.
+        body_markdown -> Text,
+        /// The same as HTML that is safe to show.
+        body_html -> Text,
+        /// Edition of what made that HTML.
+        renderer -> Int2,
+    }
+}
+
+diesel::table! {
+    /// Who would go to a session. Who that is, nobody else is told.
+    session_votes (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// When.
+        created_at -> Timestamptz,
+        /// To which session; follows it when that is merged.
+        session_id -> Uuid,
+        /// Who. Personal data.
+        user_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// What people want to talk about at an event.
+    sessions (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, but not by votes; the entity tag.
+        version -> Int4,
+        /// When it was pitched.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// At which event.
+        event_id -> Uuid,
+        /// pitched, merged into another, or withdrawn.
+        status -> Text,
+        /// The session that it is part of now; chains of these never come back to where they began.
+        merged_into -> Nullable<Uuid>,
+        /// Who pitched it; empty for a program, and once they are erased. Personal data.
+        pitched_by -> Nullable<Uuid>,
+        /// What it is called.
+        title -> Text,
+        /// What it is about, in Markdown.
+        description -> Nullable<Text>,
+        /// Whether who pitched it speaks, and so is not elsewhere at the time.
+        pitcher_speaks -> Bool,
+        /// Names of others who speak. Personal data.
+        speakers -> Array<Nullable<Text>>,
+        /// The theme under which the programme has it.
+        track -> Nullable<Text>,
+        /// What has to be in its room.
+        equipment -> Array<Nullable<Text>>,
+    }
+}
+
+diesel::table! {
     /// P-256 keys that sign access tokens: one signs, the next is published already, those before still verify.
     signing_keys (id) {
         /// UUIDv7.
@@ -914,6 +1191,26 @@ diesel::table! {
         activated_at -> Nullable<Timestamptz>,
         /// When it ceased to sign.
         retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// When sessions of an event take place.
+    slots (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was made.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Of which event.
+        event_id -> Uuid,
+        /// When it begins.
+        starts_at -> Timestamptz,
+        /// When it ends.
+        ends_at -> Timestamptz,
     }
 }
 
@@ -971,6 +1268,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(calendars -> users (user_id));
 diesel::joinable!(citations -> organisations (organisation_id));
 diesel::joinable!(citations -> products (product_id));
 diesel::joinable!(claims -> organisations (organisation_id));
@@ -985,8 +1283,14 @@ diesel::joinable!(comment_versions -> comments (comment_id));
 diesel::joinable!(comments -> organisations (organisation_id));
 diesel::joinable!(comments -> products (product_id));
 diesel::joinable!(comments -> users (author_id));
+diesel::joinable!(event_changes -> events (event_id));
+diesel::joinable!(event_changes -> sessions (session_id));
+diesel::joinable!(event_changes -> users (user_id));
 diesel::joinable!(event_organisers -> events (event_id));
 diesel::joinable!(event_organisers -> organisations (organisation_id));
+diesel::joinable!(event_series -> networks (network_id));
+diesel::joinable!(events -> event_series (series_id));
+diesel::joinable!(events -> networks (network_id));
 diesel::joinable!(identities -> organisations (organisation_id));
 diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(identity_providers -> organisations (organisation_id));
@@ -998,6 +1302,9 @@ diesel::joinable!(imports -> users (created_by));
 diesel::joinable!(invitations -> organisations (organisation_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
+diesel::joinable!(network_members -> networks (network_id));
+diesel::joinable!(network_members -> users (user_id));
+diesel::joinable!(networks -> organisations (organisation_id));
 diesel::joinable!(organisation_identifiers -> organisations (organisation_id));
 diesel::joinable!(platform_roles -> users (user_id));
 diesel::joinable!(product_counter_deltas -> products (product_id));
@@ -1006,12 +1313,22 @@ diesel::joinable!(product_updates -> organisations (organisation_id));
 diesel::joinable!(product_updates -> products (product_id));
 diesel::joinable!(product_versions -> organisations (organisation_id));
 diesel::joinable!(product_versions -> products (product_id));
+diesel::joinable!(rooms -> events (event_id));
 diesel::joinable!(rsvps -> events (event_id));
 diesel::joinable!(rsvps -> organisations (organisation_id));
 diesel::joinable!(rsvps -> users (user_id));
+diesel::joinable!(schedules -> events (event_id));
+diesel::joinable!(session_notes -> sessions (session_id));
+diesel::joinable!(session_notes -> users (author_id));
+diesel::joinable!(session_votes -> sessions (session_id));
+diesel::joinable!(session_votes -> users (user_id));
+diesel::joinable!(sessions -> events (event_id));
+diesel::joinable!(sessions -> users (pitched_by));
+diesel::joinable!(slots -> events (event_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
+    calendars,
     citations,
     claims,
     client_secrets,
@@ -1023,7 +1340,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     commit_order,
     enrolments,
     erasures,
+    event_changes,
     event_organisers,
+    event_series,
     events,
     idempotency_keys,
     identities,
@@ -1034,9 +1353,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     invitations,
     lgsl_services,
     memberships,
+    network_members,
+    networks,
     organisation_identifiers,
     organisation_replacements,
     organisations,
+    placements,
     platform_roles,
     product_counter_deltas,
     product_counters,
@@ -1046,8 +1368,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     publiccode_categories,
     quotas,
     revoked_tokens,
+    rooms,
     rsvps,
+    schedules,
+    session_notes,
+    session_votes,
+    sessions,
     signing_keys,
+    slots,
     slugs,
     source_records,
     users,

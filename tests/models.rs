@@ -14,7 +14,7 @@ use crate::support::{Answer, Server, council, product};
 
 /// Runs sequences of steps until one goes otherwise than its model.
 fn check<S: std::fmt::Debug + Clone>(step: impl Strategy<Value = S>, run: impl Fn(&[S])) {
-    let config = Config { cases: 32, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config = Config { cases: 12, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let sequences = proptest::collection::vec(step, 1..24);
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         run(&steps);

@@ -21,7 +21,7 @@ use crate::config::{Config, EncryptionKey};
 use crate::fetch::Fetch;
 use crate::http::idempotency::Queues;
 use crate::import::Rules;
-use crate::jobs::{counters, imports, retention};
+use crate::jobs::{counters, imports, retention, series};
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -105,6 +105,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
     let retention = retention::run(db, every, app.config.erasure_ledger_file.clone());
     let counters = counters::run(app.db.clone());
     let imports = imports::run(app.db.clone(), Arc::clone(&app.rules), Arc::clone(&app.import_sent));
+    let series = series::run(app.db.clone(), app.clock);
     let server = bind(app)?;
     ready(server.address);
     // It ends with the service: what is dropped is not polled any more.
@@ -113,6 +114,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
         () = retention => Ok(()),
         () = counters => Ok(()),
         () = imports => Ok(()),
+        () = series => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod routes;
 
 pub mod app;
 pub mod auth;
+pub mod calendar;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod health;
 pub mod http;
 pub mod import;
 pub mod jobs;
+pub mod layout;
 pub mod markdown;
 pub mod middleware;
 pub mod oauth;

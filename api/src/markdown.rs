@@ -4,6 +4,7 @@
 //! links go to absolute http, https and mailto addresses or are plain text. Then the HTML that comes of it is read as a
 //! browser reads it, and whatever is not on the list of elements and attributes goes.
 
+use db::comments::Body;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -65,6 +66,12 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .link_rel(Some(RELATION));
     builder
 });
+
+/// A text with its HTML, as it is kept.
+#[must_use]
+pub fn body(markdown: String) -> Body {
+    Body { html: render(&markdown), renderer: RENDERER, markdown }
+}
 
 /// The HTML of a text.
 #[must_use]

@@ -105,9 +105,11 @@ struct Operation {
 }
 
 impl Mounted {
-    /// Registers them with an application. Literal segments sort, and so register, before `{parameters}`.
+    /// Registers them with an application. Literal segments sort, and so register, before `{parameters}`; a parameter
+    /// with an ending, such as `{id}.ics`, has to come before one without.
     pub fn configure(&self, app: &mut ServiceConfig) {
-        for (path, operations) in &self.0 {
+        let (ending, bare): (Vec<_>, Vec<_>) = self.0.iter().partition(|(path, _)| path.contains("}."));
+        for (path, operations) in ending.into_iter().chain(bare) {
             let allow = allowed(operations.iter().map(|operation| &operation.method));
             let mut resource = web::resource(path);
             for operation in operations {

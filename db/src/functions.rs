@@ -1,7 +1,7 @@
 //! SQL functions of the migrations, as Diesel sees them; each is described where it is made.
 
 use diesel::define_sql_function;
-use diesel::sql_types::{Array, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, Binary, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid};
 
 define_sql_function! { fn set_config(name: Text, value: Text, is_local: Bool) -> Text; }
 define_sql_function! { fn seconds_ago(seconds: Integer) -> Timestamptz; }
@@ -28,6 +28,16 @@ define_sql_function! { fn product_ref(product: Uuid) -> Jsonb; }
 define_sql_function! { fn contract_end_order(ends_on: Nullable<Date>) -> Date; }
 define_sql_function! { fn is_stale(confirmed_at: Timestamptz, stale_after_days: Integer) -> Bool; }
 define_sql_function! { fn event_organiser_list(event: Uuid) -> Jsonb; }
+define_sql_function! { fn network_ref(network: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn member_count(network: Uuid) -> BigInt; }
+define_sql_function! { fn convenes(network: Nullable<Uuid>, person: Nullable<Uuid>) -> Bool; }
+define_sql_function! { fn calendar_owner(hash: Binary) -> Nullable<Uuid>; }
+define_sql_function! { fn planned_around(event: Uuid) -> Bool; }
+define_sql_function! { fn vote_count(session: Uuid) -> BigInt; }
+define_sql_function! { fn has_voted(session: Uuid, person: Nullable<Uuid>) -> Bool; }
+define_sql_function! { fn move_votes(source: Uuid, target: Uuid) -> BigInt; }
+define_sql_function! { fn session_speakers(session: Uuid) -> Array<Nullable<Text>>; }
+define_sql_function! { fn placement_whereabouts(session: Uuid) -> Nullable<Jsonb>; }
 define_sql_function! { fn is_accepted(event: Uuid, person: Nullable<Uuid>) -> Bool; }
 define_sql_function! { fn waitlist_position(rsvp: Uuid) -> Nullable<BigInt>; }
 define_sql_function! { fn comment_decision(comment: Uuid) -> Nullable<Jsonb>; }

@@ -10,6 +10,7 @@
 mod schema;
 
 pub mod audit;
+pub mod calendars;
 pub mod citations;
 pub mod claims;
 pub mod clients;
@@ -26,12 +27,14 @@ pub mod imports;
 pub mod invitations;
 pub mod memberships;
 pub mod migrate;
+pub mod networks;
 pub mod organisations;
 pub mod page;
 pub mod people;
 pub mod personal_data;
 pub mod pool;
 pub mod products;
+pub mod programmes;
 pub mod quotas;
 pub mod reference;
 pub mod removal;

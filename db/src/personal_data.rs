@@ -418,6 +418,124 @@ pub const TABLES: &[Table] = &[
         }],
     },
     Table {
+        name: "network_members",
+        others: "version updated_at",
+        because: "When a convener changed the row.",
+        records: &[Records {
+            kind: "network_membership",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("created_at"),
+                goes("network_id"),
+                goes("user_id"),
+                goes("role"),
+            ],
+            erasure: RowErasure::Removes(Some(Audit {
+                object: "id",
+                organisation: "null::uuid",
+                before: "jsonb_build_object('network_id', network_id, 'role', role)",
+                after: "null::jsonb",
+            })),
+        }],
+    },
+    Table {
+        name: "event_changes",
+        others: "session_id before after",
+        because: "What changed, for all.",
+        records: &[Records {
+            kind: "event_notification",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("created_at"),
+                goes("event_id"),
+                goes("user_id"),
+                goes("kind"),
+            ],
+            erasure: RowErasure::Removes(None),
+        }],
+    },
+    Table {
+        name: "calendars",
+        others: "version updated_at token_hash",
+        because: "A digest of a secret.",
+        records: &[Records {
+            kind: "calendar",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("created_at"),
+                goes("user_id"),
+                goes("name"),
+            ],
+            erasure: RowErasure::Removes(None),
+        }],
+    },
+    Table {
+        name: "session_votes",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "session_vote",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                goes("id"),
+                goes("created_at"),
+                goes("session_id"),
+                goes("user_id"),
+            ],
+            erasure: RowErasure::Removes(None),
+        }],
+    },
+    Table {
+        name: "session_notes",
+        others: "version updated_at body_html renderer",
+        because: "Made of what they wrote.",
+        records: &[Records {
+            kind: "session_note",
+            of: "author_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("session_id"),
+                emptied("author_id"),
+                stays("body_markdown"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
+        name: "sessions",
+        others: "version updated_at merged_into track equipment",
+        because: "Where the programme has it.",
+        records: &[Records {
+            kind: "session",
+            of: "pitched_by = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("event_id"),
+                stays("status"),
+                emptied("pitched_by"),
+                stays("title"),
+                stays("description"),
+                stays("pitcher_speaks"),
+                Column {
+                    name: "speakers",
+                    erasure: Erasure::Becomes("array_remove(speakers, (select display_name from users where id = $1))"),
+                },
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
         name: "imports",
         others: "version updated_at client_id provider_id format dry_run end_absent line created changed unchanged \
                  refused ended notes failure lease leased_until attempts started_at finished_at",
@@ -545,9 +663,29 @@ pub const TABLES: &[Table] = &[
         "events",
         "id version created_at updated_at slug title description kind status status_reason starts_at ends_at time_zone \
          venue_name venue_address step_free hearing_loop quiet_room access_information online_url capacity \
-         accepted_count sequence",
+         accepted_count sequence network_id series_id recurrence_on changed_apart search",
         CATALOGUE,
     ),
+    of_nobody(
+        "networks",
+        "id version created_at updated_at slug name description organisation_id",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "event_series",
+        "id version created_at updated_at network_id title description kind starts_at duration_minutes time_zone rrule \
+         bank_holidays except_dates venue_name venue_address step_free hearing_loop quiet_room access_information \
+         online_url capacity laid_out_on",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "schedules",
+        "event_id version created_at updated_at votes_open_at votes_close_at published_at",
+        CATALOGUE,
+    ),
+    of_nobody("rooms", "id version created_at updated_at event_id name capacity equipment", CATALOGUE),
+    of_nobody("slots", "id version created_at updated_at event_id starts_at ends_at", CATALOGUE),
+    of_nobody("placements", "session_id event_id room_id slot_id", CATALOGUE),
     of_nobody("event_organisers", "event_id organisation_id", CATALOGUE),
     of_nobody("import_chunks", "import_id number content", "What an organisation says of itself, for a moment."),
     of_nobody("import_results", "import_id position line external_id outcome object_id notes errors", CATALOGUE),

@@ -4,28 +4,43 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::{Array, Jsonb, Nullable, Text};
+use diesel::sql_types::{Array, Date, Jsonb, Nullable, Text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A `text[]` column. PostgreSQL would allow null elements and Diesel says so; ours have none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
-#[diesel(sql_type = Array<Nullable<Text>>)]
-#[serde(transparent)]
-pub struct Texts(pub Vec<String>);
+/// A column that is an array. PostgreSQL would allow null elements and Diesel says so; ours have none.
+macro_rules! array {
+    ($(#[$doc:meta])* $name:ident of $element:ty as $sql:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
+        #[diesel(sql_type = Array<Nullable<$sql>>)]
+        #[serde(transparent)]
+        pub struct $name(pub Vec<$element>);
 
-impl FromSql<Array<Nullable<Text>>, Pg> for Texts {
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        let elements = <Vec<Option<String>> as FromSql<Array<Nullable<Text>>, Pg>>::from_sql(value)?;
-        Ok(Self(elements.into_iter().flatten().collect()))
-    }
+        impl FromSql<Array<Nullable<$sql>>, Pg> for $name {
+            fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+                let elements = <Vec<Option<$element>> as FromSql<Array<Nullable<$sql>>, Pg>>::from_sql(value)?;
+                Ok(Self(elements.into_iter().flatten().collect()))
+            }
+        }
+
+        impl ToSql<Array<Nullable<$sql>>, Pg> for $name {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+                let elements: Vec<Option<&$element>> = self.0.iter().map(Some).collect();
+                <Vec<Option<&$element>> as ToSql<Array<Nullable<$sql>>, Pg>>::to_sql(&elements, &mut out.reborrow())
+            }
+        }
+    };
 }
 
-impl ToSql<Array<Nullable<Text>>, Pg> for Texts {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let elements: Vec<Option<&str>> = self.0.iter().map(|text| Some(text.as_str())).collect();
-        <Vec<Option<&str>> as ToSql<Array<Nullable<Text>>, Pg>>::to_sql(&elements, &mut out.reborrow())
-    }
+array! {
+    /// A `text[]` column.
+    Texts of String as Text
+}
+
+array! {
+    /// A `date[]` column.
+    Dates of chrono::NaiveDate as Date
 }
 
 impl From<Vec<String>> for Texts {

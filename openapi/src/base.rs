@@ -42,6 +42,7 @@ pub(crate) fn document() -> Value {
         "security": [{ "oauth2": [] }, { "bearer": [] }],
         "tags": [
             { "name": "audit", "description": "Who did what to which object." },
+            { "name": "calendars", "description": "Events as calendars (iCalendar) and feeds (Atom, JSON Feed) read them." },
             { "name": "citations", "description": "What organisations say that they use, the contracts for it, and figures across both." },
             { "name": "claims", "description": "How a supplier's people come to speak for it: by its Companies House number, once a moderator agrees." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
@@ -51,7 +52,9 @@ pub(crate) fn document() -> Value {
             { "name": "me", "description": "Who the caller is, as the service knows them." },
             { "name": "memberships", "description": "Who belongs to which organisation, and how people come in: by identity providers, and by invitation." },
             { "name": "moderation", "description": "What moderators decide about comments, and how often." },
+            { "name": "networks", "description": "Peers who meet: who belongs to a network, and when it meets again and again." },
             { "name": "organisations", "description": "Public bodies, utilities, suppliers and communities." },
+            { "name": "programmes", "description": "What takes place at an unconference: what people pitch and vote for, the rooms and slots, and what they note." },
             { "name": "products", "description": "What organisations use, build or plan to build." },
         ],
         "paths": {},

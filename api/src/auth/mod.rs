@@ -45,6 +45,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("memberships:read", "Read who belongs to the person's organisations."),
     ("memberships:write", "Give roles in organisations and take them away, as far as the person's roles allow."),
     ("moderation", "Moderate comments: see what was flagged or hidden, and hide, restore or remove it."),
+    ("networks:read", "Read networks, and who belongs to those that the person looks after."),
+    ("networks:write", "Join networks, and look after them, as far as the person's roles allow."),
     ("organisations:read", "Read organisations, with what members of theirs see."),
     ("organisations:write", "Add, change and remove organisations, as far as the person's roles allow."),
     ("products:read", "Read products."),

@@ -8,11 +8,14 @@ use db::claims::Claim;
 use db::clients::{ClientKind, ClientState};
 use db::comments::flags::Flag;
 use db::comments::{AuthorKind, Comment};
+use db::events::Event;
 use db::identity_providers::IdentityProviderState;
 use db::imports::ImportedResource;
 use db::memberships::Membership;
+use db::networks::Network;
 use db::organisations::{OrganisationKind, OrganisationState};
 use db::products::ProductState;
+use db::programmes::sessions::Session;
 use db::{Principal, Role, Roles};
 use uuid::Uuid;
 
@@ -136,12 +139,26 @@ pub fn may_cite(roles: &Roles, organisation_id: Uuid) -> Verdict {
     )
 }
 
-/// An event is looked after by contributors of those who invite.
-pub fn may_organise(roles: &Roles, organisers: &[Uuid]) -> Verdict {
-    let contributes = organisers.iter().any(|id| roles.has(*id, Role::Contributor));
+/// A network is looked after by its conveners, and by contributors of the organisation that it belongs to.
+pub fn may_convene(roles: &Roles, network: &Network) -> Verdict {
+    let contributes = roles.has(network.state.organisation_id, Role::Contributor);
     only_if(
-        roles.administers() || contributes,
-        "Only contributors of an organisation that invites look after an event.",
+        roles.administers() || contributes || network.convened,
+        "Only conveners of a network, and contributors of its organisation, look after it.",
+    )
+}
+
+/// For others than themselves, and who looks after the network, nobody belongs to it.
+pub fn may_see_network_member(roles: &Roles, person: Option<Uuid>, network: &Network, member: Uuid) -> Verdict {
+    if person == Some(member) || may_convene(roles, network).is_ok() { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// An event is looked after by contributors of those who invite, and by conveners of its network.
+pub fn may_organise(roles: &Roles, event: &Event) -> Verdict {
+    let contributes = event.organiser_ids().any(|id| roles.has(id, Role::Contributor));
+    only_if(
+        roles.administers() || contributes || event.convened,
+        "Only contributors of an organisation that invites, and conveners of its network, look after an event.",
     )
 }
 
@@ -162,15 +179,53 @@ pub fn may_invite(roles: &Roles, before: &[Uuid], after: &[Uuid]) -> Verdict {
     )
 }
 
+/// What changes of an event is told to those who planned around it, and to who looks after it.
+pub fn may_follow(roles: &Roles, event: &Event, planned_around: bool) -> Verdict {
+    let allowed = planned_around || may_organise(roles, event).is_ok();
+    only_if(allowed, "Only those who come to an event, or would, are told of its changes: answer it first.")
+}
+
+/// A programme is made by those who planned around the event, and by who looks after it.
+pub fn may_take_part(roles: &Roles, event: &Event, planned_around: bool) -> Verdict {
+    let allowed = planned_around || may_organise(roles, event).is_ok();
+    only_if(allowed, "Only those who come to an event, or would, take part in its programme: answer it first.")
+}
+
+/// A session is changed and withdrawn by who pitched it, and by who looks after the event.
+pub fn may_change_session(roles: &Roles, principal: Principal, event: &Event, session: &Session) -> Verdict {
+    let own = session.pitched_by.is_some() && session.pitched_by == principal.user_id();
+    let allowed = own || may_organise(roles, event).is_ok();
+    only_if(allowed, "Only who pitched a session, and who looks after the event, change it.")
+}
+
+/// Notes are left by those who have a place, and by who looks after the event.
+pub fn may_note(roles: &Roles, event: &Event) -> Verdict {
+    let allowed = event.attended || may_organise(roles, event).is_ok();
+    only_if(allowed, "Only those who have a place at an event leave notes.")
+}
+
+/// Nobody changes what somebody else took down.
+pub fn may_change_note(principal: Principal, author: Option<Uuid>) -> Verdict {
+    let own = author.is_some() && author == principal.user_id();
+    only_if(own, "Only who left a note changes it.")
+}
+
+/// What should not have been noted, who looks after the event and moderators remove as well.
+pub fn may_remove_note(roles: &Roles, principal: Principal, event: &Event, author: Option<Uuid>) -> Verdict {
+    let own = author.is_some() && author == principal.user_id();
+    let allowed = own || roles.moderates() || may_organise(roles, event).is_ok();
+    only_if(allowed, "Only who left a note, who looks after the event, and moderators remove it.")
+}
+
 /// Who comes for an organisation belongs to it.
 pub fn may_come_for(roles: &Roles, organisation_id: Uuid) -> Verdict {
     only_if(roles.has(organisation_id, Role::Viewer), "Only people of an organisation come for it.")
 }
 
 /// For others than who gave it, and organisers, there is no answer.
-pub fn may_see_rsvp(roles: &Roles, principal: Principal, organisers: &[Uuid], attendee: Option<Uuid>) -> Verdict {
+pub fn may_see_rsvp(roles: &Roles, principal: Principal, event: &Event, attendee: Option<Uuid>) -> Verdict {
     let own = attendee.is_some() && attendee == principal.user_id();
-    if own || may_organise(roles, organisers).is_ok() { Ok(()) } else { Err(Problem::not_found()) }
+    if own || may_organise(roles, event).is_ok() { Ok(()) } else { Err(Problem::not_found()) }
 }
 
 /// Rows are applied on behalf of the organisation, by what its contributors may do one by one.

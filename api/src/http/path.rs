@@ -49,6 +49,13 @@ impl FromPath for Uuid {
     }
 }
 
+impl FromPath for String {
+    fn from_segments(segments: &[String]) -> Option<Self> {
+        let [text] = segments else { return None };
+        Some(text.clone())
+    }
+}
+
 impl FromPath for i64 {
     fn from_segments(segments: &[String]) -> Option<Self> {
         let [id] = segments else { return None };

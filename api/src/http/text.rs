@@ -65,6 +65,26 @@ text! {
     OrganisationKey, 1 to 80, SLUG, "london-borough-of-hackney"
 }
 text! {
+    /// Id or slug of a network.
+    NetworkKey, 1 to 80, SLUG, "london-peer-group"
+}
+text! {
+    /// What a room has, or a session needs.
+    Equipment, 1 to 60, SLUG, "projector"
+}
+text! {
+    /// Name of somebody who speaks.
+    SpeakerName, 1 to 120, r"^[^\u0000-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u001f\u007f]*$", "Sam Steward"
+}
+text! {
+    /// Theme of a programme.
+    Track, 1 to 60, LINE, "Data"
+}
+text! {
+    /// Id of a session.
+    SessionId, 36 to 36, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"
+}
+text! {
     /// Id or slug of a product.
     ProductKey, 1 to 80, SLUG, "bin-day"
 }

@@ -3,3 +3,4 @@
 pub mod counters;
 pub mod imports;
 pub mod retention;
+pub mod series;

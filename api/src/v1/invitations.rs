@@ -227,8 +227,7 @@ async fn create_invitation(
     shared(&app, INVITATIONS_OF_PRINCIPAL, once.caller().actor()?.principal.to_string()).await?;
     let token = secret::unguessable()?;
     let created = once.run(move |tx| {
-        let reference = ("/organisation".to_owned(), Key::from(organisation.as_str()));
-        let organisation_id = organisations::resolve(tx, &[reference])?.into_iter().next().unwrap_or_default();
+        let organisation_id = organisations::resolve_one(tx, "/organisation", &organisation)?;
         rules::may_give_roles(tx.roles(), organisation_id)?;
         let (email, token_hash) = (email.clone(), secret::hash(&token));
         let new = NewInvitation { organisation_id, email, role, token_hash, days };

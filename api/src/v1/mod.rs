@@ -1,6 +1,7 @@
 //! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
 
 pub mod audit_events;
+pub mod calendars;
 pub mod citations;
 pub mod claims;
 pub mod clients;
@@ -11,8 +12,10 @@ pub mod imports;
 pub mod invitations;
 pub mod me;
 pub mod memberships;
+pub mod networks;
 pub mod organisations;
 pub mod products;
+pub mod programmes;
 
 use crate::routes::Routes;
 
@@ -21,6 +24,8 @@ use crate::routes::Routes;
 pub fn routes() -> Routes {
     organisations::routes()
         .merge(products::routes())
+        .merge(programmes::routes())
+        .merge(calendars::routes())
         .merge(citations::routes())
         .merge(clients::routes())
         .merge(comments::routes())
@@ -29,6 +34,7 @@ pub fn routes() -> Routes {
         .merge(imports::routes())
         .merge(audit_events::routes())
         .merge(memberships::routes())
+        .merge(networks::routes())
         .merge(invitations::routes())
         .merge(claims::routes())
         .merge(me::routes())

@@ -1,23 +1,27 @@
-//! Events: their state machine, who sees them, lists. Who comes is in [`rsvps`].
+//! Events: their state machine, who sees them. Lists are in [`list`], who comes in [`rsvps`], what people are told of
+//! changes in [`changes`], and what calendars read in [`calendar`].
 
+pub mod calendar;
+pub mod changes;
+pub mod list;
 pub mod rsvps;
 
-use chrono::{DateTime, Utc};
-use diesel::dsl::{exists, not};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::exists;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
-use crate::functions::{self, event_organiser_list};
-use crate::organisations::{Key, OrganisationKind, Reference, known, slug_holder, to_limit};
+use crate::functions::{self, event_organiser_list, network_ref};
+use crate::organisations::{Key, Reference, slug_holder};
 use crate::people::{Role, Roles};
-use crate::schema::{event_organisers, events, organisations as bodies};
+use crate::schema::{event_organisers, events};
 use crate::tx::{Conn, Tx};
 use crate::types::Json;
 use crate::vocabulary::vocabulary;
-use crate::{Error, Fault, Page, Result};
+use crate::{Error, Fault, Result};
 
 vocabulary! {
     /// What sort of event it is.
@@ -61,6 +65,9 @@ pub struct EventRow {
     pub status_reason: Option<String>,
     pub accepted_count: i32,
     pub sequence: i32,
+    pub series_id: Option<Uuid>,
+    pub recurrence_on: Option<NaiveDate>,
+    pub changed_apart: bool,
     #[diesel(embed)]
     pub facts: EventFacts,
 }
@@ -85,6 +92,7 @@ pub struct EventFacts {
     pub access_information: Option<String>,
     pub online_url: Option<String>,
     pub capacity: Option<i32>,
+    pub network_id: Option<Uuid>,
 }
 
 /// What a writer may set.
@@ -104,8 +112,12 @@ pub struct Event {
     pub row: EventRow,
     /// Who invites.
     pub organisers: Json<Vec<Reference>>,
+    /// Whose event it is.
+    pub network: Option<Json<Reference>>,
     /// Whether who looks was accepted.
     pub attended: bool,
+    /// Whether who looks convenes its network.
+    pub convened: bool,
 }
 
 impl Event {
@@ -123,7 +135,8 @@ impl Event {
     }
 }
 
-/// Whose events somebody sees: those that were published, and drafts of their own organisations.
+/// Whose events somebody sees: those that were published, and drafts of their own organisations and of networks that
+/// they convene.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sight {
     everything: bool,
@@ -151,11 +164,17 @@ impl Sight {
             return Box::new(events::id.is_not_null());
         }
         let said = events::status.ne(EventStatus::Draft);
-        if self.organisations.is_empty() { Box::new(said) } else { Box::new(said.or(invites(&self.organisations))) }
+        let convened = functions::convenes(events::network_id, self.person);
+        match (self.person, self.organisations.is_empty()) {
+            (None, true) => Box::new(said),
+            (None, false) => Box::new(said.or(invites(&self.organisations))),
+            (Some(_), true) => Box::new(said.or(convened)),
+            (Some(_), false) => Box::new(said.or(convened).or(invites(&self.organisations))),
+        }
     }
 }
 
-type Condition = Box<dyn BoxableExpression<events::table, Pg, SqlType = Bool>>;
+pub(crate) type Condition = Box<dyn BoxableExpression<events::table, Pg, SqlType = Bool>>;
 
 fn invites(organisations: &[Uuid]) -> Condition {
     Box::new(exists(
@@ -163,111 +182,6 @@ fn invites(organisations: &[Uuid]) -> Condition {
             .filter(event_organisers::event_id.eq(events::id))
             .filter(event_organisers::organisation_id.eq_any(organisations.to_vec())),
     ))
-}
-
-/// Which events; several values of one field mean any of them, different fields all of them.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Those that end at or after this.
-    pub after: Option<DateTime<Utc>>,
-    /// Those that begin before this.
-    pub before: Option<DateTime<Utc>>,
-    /// What sort.
-    pub kinds: Vec<EventKind>,
-    /// Where they stand.
-    pub statuses: Vec<EventStatus>,
-    /// Who invites.
-    pub organisers: Vec<Key>,
-    /// Sorts of organisation that invite.
-    pub organiser_kinds: Vec<OrganisationKind>,
-    /// Whether there is a place left.
-    pub has_places: Option<bool>,
-    /// Whether one can take part online.
-    pub online: Option<bool>,
-}
-
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// When the last one begins.
-    pub starts_at: DateTime<Utc>,
-    /// Its id.
-    pub id: Uuid,
-}
-
-/// One page of those that are seen and match: those that begin first before the others, or where `latest_first` behind.
-pub fn list(
-    conn: &mut Conn<'_>,
-    sight: &Sight,
-    filter: &Filter,
-    latest_first: bool,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Event, Position>> {
-    let mut query = matching(conn, sight, filter)?;
-    query = match (latest_first, after) {
-        (_, None) => query,
-        (false, Some(Position { starts_at, id })) => {
-            query.filter(events::starts_at.ge(starts_at)).filter(events::starts_at.gt(starts_at).or(events::id.gt(id)))
-        }
-        (true, Some(Position { starts_at, id })) => {
-            query.filter(events::starts_at.le(starts_at)).filter(events::starts_at.lt(starts_at).or(events::id.lt(id)))
-        }
-    };
-    query = if latest_first {
-        query.order((events::starts_at.desc(), events::id.desc()))
-    } else {
-        query.order((events::starts_at, events::id))
-    };
-    let found: Vec<Event> = query.limit(to_limit(limit)).select(columns(sight.person)).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { starts_at: last.row.facts.starts_at, id: last.row.id }))
-}
-
-/// How many are seen and match.
-pub fn count(conn: &mut Conn<'_>, sight: &Sight, filter: &Filter) -> Result<i64> {
-    Ok(matching(conn, sight, filter)?.count().get_result(conn.pg)?)
-}
-
-fn matching<'a>(
-    conn: &mut Conn<'_>,
-    sight: &Sight,
-    filter: &Filter,
-) -> Result<events::BoxedQuery<'a, Pg, events::SqlType>> {
-    let mut query = events::table.filter(sight.condition()).into_boxed();
-    if let Some(after) = filter.after {
-        query = query.filter(events::ends_at.ge(after));
-    }
-    if let Some(before) = filter.before {
-        query = query.filter(events::starts_at.lt(before));
-    }
-    if !filter.kinds.is_empty() {
-        query = query.filter(events::kind.eq_any(filter.kinds.clone()));
-    }
-    if !filter.statuses.is_empty() {
-        query = query.filter(events::status.eq_any(filter.statuses.clone()));
-    }
-    if !filter.organisers.is_empty() {
-        query = query.filter(invites(&known(conn, &filter.organisers)?));
-    }
-    if !filter.organiser_kinds.is_empty() {
-        let of_kinds = event_organisers::table
-            .inner_join(bodies::table)
-            .filter(bodies::kind.eq_any(filter.organiser_kinds.clone()))
-            .select(event_organisers::event_id);
-        query = query.filter(events::id.eq_any(of_kinds));
-    }
-    if let Some(has_places) = filter.has_places {
-        let free = events::capacity.is_null().or(events::capacity.assume_not_null().gt(events::accepted_count));
-        query = if has_places { query.filter(free) } else { query.filter(not(free)) };
-    }
-    if let Some(online) = filter.online {
-        query = if online {
-            query.filter(events::online_url.is_not_null())
-        } else {
-            query.filter(events::online_url.is_null())
-        };
-    }
-    Ok(query)
 }
 
 /// One event, if it is seen, by id or by any slug it ever had.
@@ -293,7 +207,7 @@ pub fn lock(tx: &mut Tx<'_>, key: &Key) -> Result<Event> {
 }
 
 /// As its writer sees it.
-fn own(tx: &mut Tx<'_>, id: Uuid) -> Result<Event> {
+pub(crate) fn own(tx: &mut Tx<'_>, id: Uuid) -> Result<Event> {
     let sight = Sight { person: tx.actor().principal.user_id(), ..Sight::all() };
     find(&mut tx.conn(), &sight, &Key::Id(id))
 }
@@ -327,9 +241,19 @@ pub fn create(tx: &mut Tx<'_>, id: Uuid, state: &EventState) -> Result<Event> {
     Ok(created)
 }
 
+/// Brings a locked event into another state, by itself where it is one of a series.
+pub fn update(tx: &mut Tx<'_>, current: &Event, state: &EventState) -> Result<Event> {
+    let changed = change(tx, current, state)?;
+    if current.row.series_id.is_some() && changed.row.version != current.row.version {
+        diesel::update(events::table.find(current.row.id)).set(events::changed_apart.eq(true)).execute(tx.pg)?;
+        return own(tx, current.row.id);
+    }
+    Ok(changed)
+}
+
 /// Brings a locked event into another state. When it is in that state already nothing is written. Who waits comes in as
 /// far as there are more places now.
-pub fn update(tx: &mut Tx<'_>, current: &Event, state: &EventState) -> Result<Event> {
+pub(crate) fn change(tx: &mut Tx<'_>, current: &Event, state: &EventState) -> Result<Event> {
     let before = current.state();
     if before == *state {
         return Ok(current.clone());
@@ -378,6 +302,11 @@ pub fn delete(tx: &mut Tx<'_>, current: &Event) -> Result<()> {
     if current.row.status != EventStatus::Draft {
         return Err(out_of_turn(current, "Only a draft is removed; cancel what was published."));
     }
+    remove(tx, current)
+}
+
+/// Removes a locked event that nobody answered, whatever its state.
+pub(crate) fn remove(tx: &mut Tx<'_>, current: &Event) -> Result<()> {
     diesel::delete(events::table.find(current.row.id)).execute(tx.pg)?;
     audit(tx, Some(current), None)
 }
@@ -399,7 +328,7 @@ fn audit(tx: &mut Tx<'_>, before: Option<&Event>, after: Option<&Event>) -> Resu
     tx.audit_for(organiser, "events", id, before.as_ref(), after.as_ref())
 }
 
-fn out_of_turn(current: &Event, detail: &str) -> Error {
+pub(crate) fn out_of_turn(current: &Event, detail: &str) -> Error {
     let detail = format!("{detail} This one is {}.", current.row.status);
     Error::Conflict(vec![Fault::new("/status", "out_of_turn", detail)])
 }
@@ -407,9 +336,17 @@ fn out_of_turn(current: &Event, detail: &str) -> Error {
 type Columns = (
     diesel::dsl::AsSelect<EventRow, Pg>,
     event_organiser_list<events::id>,
+    network_ref<events::network_id>,
     functions::is_accepted<events::id, Option<Uuid>>,
+    functions::convenes<events::network_id, Option<Uuid>>,
 );
 
 fn columns(person: Option<Uuid>) -> Columns {
-    (EventRow::as_select(), event_organiser_list(events::id), functions::is_accepted(events::id, person))
+    (
+        EventRow::as_select(),
+        event_organiser_list(events::id),
+        network_ref(events::network_id),
+        functions::is_accepted(events::id, person),
+        functions::convenes(events::network_id, person),
+    )
 }

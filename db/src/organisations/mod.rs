@@ -380,6 +380,11 @@ pub fn resolve(tx: &mut Tx<'_>, references: &[(String, Key)]) -> Result<Vec<Uuid
     if faults.is_empty() { Ok(ids) } else { Err(Error::Conflict(faults)) }
 }
 
+/// The id of the one organisation that a text names, by id or slug; a fault at the pointer when it names none.
+pub fn resolve_one(tx: &mut Tx<'_>, pointer: &str, named: &str) -> Result<Uuid> {
+    resolve(tx, &[(pointer.to_owned(), Key::from(named))])?.into_iter().next().ok_or(Error::NotFound)
+}
+
 /// The ids of those organisations that exist, for filters: the others match nothing.
 pub fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
     let mut ids = Vec::with_capacity(keys.len());

@@ -125,8 +125,7 @@ async fn create_client(once: Once, body: Json<CreateClient>) -> Result<impl Resp
     let (id, scopes) = (Uuid::now_v7(), once.caller().scopes());
     let secret = ClientSecret::generate(id)?;
     let created = once.run(move |tx| {
-        let reference = ("/organisation".to_owned(), Key::from(wanted.organisation.as_str()));
-        let organisation_id = organisations::resolve(tx, &[reference])?.into_iter().next().unwrap_or_default();
+        let organisation_id = organisations::resolve_one(tx, "/organisation", &wanted.organisation)?;
         let state = wanted.facts.state(wanted.kind);
         rules::may_write_client(tx.roles(), organisation_id, &state)?;
         rules::may_grant_scopes(&scopes, &state.scopes.0)?;

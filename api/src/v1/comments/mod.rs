@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use self::wire::{
-    ChangeableComment, Comment, CommentPage, CommentVersionPage, CreateComment, Onlooker, UpdateComment, rendered,
+    ChangeableComment, Comment, CommentPage, CommentVersionPage, CreateComment, Onlooker, UpdateComment,
 };
 use crate::app::App;
 use crate::auth::{Caller, rules};
@@ -28,6 +28,7 @@ use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, Query, Single};
 use crate::middleware::limits::shared;
+use crate::markdown;
 use crate::problem::Problem;
 use crate::routes::Routes;
 
@@ -170,7 +171,7 @@ async fn create_comment(
     let (Path(key), Json(CreateComment { body_markdown, parent, organisation, as_moderator })) = (key, body);
     let principal = once.caller().actor()?.principal;
     shared(&app, COMMENTS_OF_PRINCIPAL, principal.to_string()).await?;
-    let body = rendered(body_markdown);
+    let body = markdown::body(body_markdown);
     let created = once.run(move |tx| {
         let author_id = rules::person(principal)?;
         let product_id = products::id_of(&mut tx.conn(), &key)?;
@@ -193,10 +194,11 @@ fn on_behalf_of(tx: &mut Tx<'_>, kind: AuthorKind, named: Option<&str>) -> Resul
         return Ok(None);
     }
     let Some(named) = named else { return Ok(tx.organisation_id()) };
-    let found = organisations::resolve(tx, &[("/organisation".to_owned(), Key::from(named))])?.into_iter().next();
-    match found.filter(|id| tx.roles().has(*id, Role::Viewer)) {
-        Some(id) => Ok(Some(id)),
-        None => Err(Problem::forbidden("Nobody speaks for an organisation that they do not belong to.")),
+    let id = organisations::resolve_one(tx, "/organisation", named)?;
+    if tx.roles().has(id, Role::Viewer) {
+        Ok(Some(id))
+    } else {
+        Err(Problem::forbidden("Nobody speaks for an organisation that they do not belong to."))
     }
 }
 
@@ -252,7 +254,7 @@ async fn update_comment(
             if_match.check(current.version)?;
             let was = ChangeableComment { body_markdown: current.body_markdown.clone() };
             let ChangeableComment { body_markdown } = patch.apply(&was)?;
-            let changed = comments::rewrite(tx, &current, &rendered(body_markdown))?;
+            let changed = comments::rewrite(tx, &current, &markdown::body(body_markdown))?;
             Ok::<_, Problem>(Comment::seen_by(onlooker(author_id, tx.roles()), changed))
         })
         .await?;

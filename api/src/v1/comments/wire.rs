@@ -1,7 +1,7 @@
 //! Comments as they go over the wire.
 
 use chrono::{DateTime, Utc};
-use db::comments::{self, AuthorKind, Body, CommentStatus, Decision, DecisionAction, FlagReason};
+use db::comments::{self, AuthorKind, CommentStatus, Decision, DecisionAction, FlagReason};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -214,11 +214,6 @@ impl From<comments::CommentVersion> for CommentVersion {
         let comments::CommentVersion { number, created_at, body_markdown } = version;
         Self { number, created_at, body_markdown }
     }
-}
-
-/// A text with its HTML, as it is kept.
-pub(super) fn rendered(markdown: String) -> Body {
-    Body { html: markdown::render(&markdown), renderer: markdown::RENDERER, markdown }
 }
 
 /// Who looks at comments.

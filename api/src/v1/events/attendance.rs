@@ -86,7 +86,7 @@ async fn create_check_in(once: Once, key: Path<Key>, body: Json<CreateCheckIn>) 
     let (Path(key), Json(CreateCheckIn { rsvp })) = (key, body);
     let checked_in = once.run(move |tx| {
         let event = events::lock(tx, &key)?;
-        rules::may_organise(tx.roles(), &event.state().organisers)?;
+        rules::may_organise(tx.roles(), &event)?;
         let current = match rsvps::find(&mut tx.conn(), event.row.id, rsvp) {
             Err(db::Error::NotFound) => {
                 let detail = "names no answer to this event: give the id of one";
@@ -123,7 +123,7 @@ async fn delete_check_in(
     app.db
         .write(caller.actor()?, move |tx| {
             let event = events::lock(tx, &key)?;
-            rules::may_organise(tx.roles(), &event.state().organisers)?;
+            rules::may_organise(tx.roles(), &event)?;
             let current = rsvps::find(&mut tx.conn(), event.row.id, id)?;
             if_match.check(current.version)?;
             rsvps::check_in(tx, &event, &current, false)?;
@@ -152,7 +152,7 @@ async fn export_attendees(
     let of = sight(&actor);
     let read = app.db.read_as(actor, move |conn, roles| {
         let event = events::find(conn, &of(roles), &key)?;
-        rules::may_organise(roles, &event.state().organisers)?;
+        rules::may_organise(roles, &event)?;
         Ok::<_, Problem>(rsvps::attendees(conn, event.row.id)?)
     });
     let file = written(read.await?)?;
@@ -174,7 +174,7 @@ async fn get_attendance(app: Data<App>, caller: Caller, key: Path<Key>) -> Resul
     let of = sight(&actor);
     let read = app.db.read_as(actor, move |conn, roles| {
         let event = events::find(conn, &of(roles), &key)?;
-        rules::may_organise(roles, &event.state().organisers)?;
+        rules::may_organise(roles, &event)?;
         Ok::<_, Problem>((event.row.version, rsvps::attendance(conn, event.row.id)?))
     });
     let (version, counted) = read.await?;

@@ -1,18 +1,20 @@
-//! Events: `/events`. [`wire`] has the types; who wants to come is in `rsvps`, who came in `attendance`.
+//! Events: `/events`. [`wire`] has the types; lists are in `list`, who wants to come in `rsvps`, who came in
+//! `attendance`, what changed since in `changes`.
 
 mod attendance;
+pub mod changes;
+mod list;
 mod rsvps;
 pub mod wire;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use chrono::{DateTime, Utc};
-use db::Roles;
-use db::events::{self, EventKind, EventStatus, Filter, Position, Sight};
-use db::organisations::{Key, OrganisationKind};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use db::events::{self, EventStatus, Sight};
+use db::networks;
+use db::organisations::Key;
+use db::{Roles, Tx};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -20,17 +22,15 @@ use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::path::moved;
-use crate::http::text::OrganisationKey;
-use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, Query, Single};
+use crate::http::{IfMatch, Json, Once, Patch, Path, Single};
 use crate::problem::Problem;
 use crate::routes::Routes;
-use wire::{CancelEvent, CreateEvent, Event, EventPage, UpdateEvent};
+use wire::{CancelEvent, CreateEvent, Event, UpdateEvent};
 
 /// The operations on events.
 #[must_use]
 pub fn routes() -> Routes {
     routes![
-        list_events,
         create_event,
         get_event,
         update_event,
@@ -39,79 +39,10 @@ pub fn routes() -> Routes {
         cancel_event,
         complete_event
     ]
+    .merge(list::routes())
+    .merge(changes::routes())
     .merge(rsvps::routes())
     .merge(attendance::routes())
-}
-
-/// Order of a list of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(example = "startsAt")]
-pub enum EventSort {
-    /// Those that begin first before the others.
-    #[serde(rename = "startsAt")]
-    Earliest,
-    /// Those that begin last before the others.
-    #[serde(rename = "-startsAt")]
-    Latest,
-}
-
-/// Filters of the list of events.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub struct ListEvents {
-    /// Ends at this moment or later.
-    #[param(required = false, value_type = DateTime<Utc>, example = "2027-01-01T00:00:00Z")]
-    ends_from: Option<DateTime<Utc>>,
-    /// Begins before this moment.
-    #[param(required = false, value_type = DateTime<Utc>, example = "2027-02-01T00:00:00Z")]
-    starts_before: Option<DateTime<Utc>>,
-    /// What sort of event.
-    #[serde(default)]
-    #[param(max_items = 4, required = false, inline, value_type = Vec<EventKind>)]
-    kind: Vec<EventKind>,
-    /// Where they stand.
-    #[serde(default)]
-    #[param(max_items = 4, required = false, inline, value_type = Vec<EventStatus>)]
-    status: Vec<EventStatus>,
-    /// Organisation that invites, by id or slug.
-    #[serde(default)]
-    #[param(max_items = 50, required = false, inline, value_type = Vec<OrganisationKey>)]
-    organiser: Vec<String>,
-    /// Sort of organisation that invites.
-    #[serde(default)]
-    #[param(max_items = 7, required = false, inline, value_type = Vec<OrganisationKind>)]
-    organiser_kind: Vec<OrganisationKind>,
-    /// true: those with a place left; false: those without.
-    #[param(required = false, value_type = bool, example = true)]
-    has_places: Option<bool>,
-    /// true: those where one can take part online; false: the others.
-    #[param(required = false, value_type = bool, example = true)]
-    online: Option<bool>,
-    /// Order; `startsAt` when absent.
-    #[param(inline, required = false, value_type = EventSort)]
-    sort: Option<EventSort>,
-    /// Whether to count the items of all pages as `total`, which takes longer.
-    #[param(default = false, required = false, value_type = bool, example = true)]
-    count: Option<bool>,
-    #[serde(flatten)]
-    #[param(ignore)]
-    paging: Paging,
-}
-
-impl ListEvents {
-    fn filter(&self) -> Filter {
-        Filter {
-            after: self.ends_from,
-            before: self.starts_before,
-            kinds: self.kind.clone(),
-            statuses: self.status.clone(),
-            organisers: self.organiser.iter().map(|key| Key::from(key.as_str())).collect(),
-            organiser_kinds: self.organiser_kind.clone(),
-            has_places: self.has_places,
-            online: self.online,
-        }
-    }
 }
 
 /// Which event.
@@ -122,33 +53,6 @@ pub struct EventPath {
     /// Id or slug of the event.
     #[param(min_length = 1, max_length = 80, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", example = "london-teacamp-january")]
     id: String,
-}
-
-/// List events
-///
-/// Those that were published, cancelled and completed ones included, and drafts of the organisations for which the
-/// caller contributes.
-#[utoipa::path(
-    get, path = "/events", tag = "events",
-    params(ListEvents, Paging, IfNoneMatchHeader),
-    security((), ("oauth2" = ["events:read"]), ("bearer" = [])),
-    responses((status = 200, body = EventPage, description = "A page of events.")),
-)]
-async fn list_events(app: Data<App>, caller: Caller, query: Query<ListEvents>) -> Result<impl Responder, Problem> {
-    let Query(query) = query;
-    let (latest_first, limit) = (query.sort == Some(EventSort::Latest), query.paging.limit());
-    let after: Option<Position> = query.paging.after()?;
-    let person = caller.viewer().user_id();
-    let read = caller.read(&app.db, move |conn, roles| {
-        let (sight, filter) = (Sight::new(roles, person), query.filter());
-        let page = events::list(conn, &sight, &filter, latest_first, after, limit)?;
-        let counts = query.count.unwrap_or(false);
-        let total = if counts { Some(events::count(conn, &sight, &filter)?) } else { None };
-        Ok((page.map(|event| shown(roles, event)), total))
-    });
-    let (page, total) = read.await?;
-    let next = page.next.as_ref().map(Cursor::write);
-    Ok(Collection { page: EventPage { items: page.items, next_cursor: next.clone(), total }, next })
 }
 
 /// Make an event
@@ -162,7 +66,7 @@ async fn list_events(app: Data<App>, caller: Caller, query: Query<ListEvents>) -
     security(("oauth2" = ["events:write"]), ("bearer" = [])),
     responses(
         (status = 201, body = Event, description = "The event, as made."),
-        (status = 409, description = "The slug belongs to another, or an organiser is not in the catalogue."),
+        (status = 409, description = "The slug belongs to another, or an organiser or the network is not in the catalogue."),
     ),
 )]
 async fn create_event(once: Once, body: Json<CreateEvent>) -> Result<impl Responder, Problem> {
@@ -172,7 +76,8 @@ async fn create_event(once: Once, body: Json<CreateEvent>) -> Result<impl Respon
             Some(slug) => slug.clone(),
             None => events::free_slug(tx, &wanted.facts.title)?,
         };
-        let state = wanted.state(tx, slug)?;
+        let network = network_of(tx, &wanted, None)?;
+        let state = wanted.state(tx, slug, network)?;
         rules::may_invite(tx.roles(), &[], &state.organisers)?;
         let created = events::create(tx, Uuid::now_v7(), &state)?;
         let (version, path) = (created.row.version, path_of(&created));
@@ -237,11 +142,12 @@ async fn update_event(
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = events::lock(tx, &key)?;
         let before = current.state();
-        rules::may_organise(tx.roles(), &before.organisers)?;
+        rules::may_organise(tx.roles(), &current)?;
         if_match.check(current.row.version)?;
         let wanted: CreateEvent = patch.apply(&CreateEvent::from(before.clone()))?;
         let slug = wanted.slug.clone().unwrap_or_else(|| before.facts.slug.clone());
-        let state = wanted.state(tx, slug)?;
+        let network = network_of(tx, &wanted, before.facts.network_id)?;
+        let state = wanted.state(tx, slug, network)?;
         rules::may_invite(tx.roles(), &before.organisers, &state.organisers)?;
         let changed = events::update(tx, &current, &state)?;
         Ok::<_, Problem>(answer(tx.roles(), changed))
@@ -271,7 +177,7 @@ async fn delete_event(
     app.db
         .write(caller.actor()?, move |tx| {
             let current = events::lock(tx, &key)?;
-            rules::may_organise(tx.roles(), &current.state().organisers)?;
+            rules::may_organise(tx.roles(), &current)?;
             if_match.check(current.row.version)?;
             Ok::<_, Problem>(events::delete(tx, &current)?)
         })
@@ -334,15 +240,25 @@ async fn complete_event(once: Once, key: Path<Key>) -> Result<impl Responder, Pr
 async fn advance(once: Once, key: Key, to: EventStatus, reason: Option<String>) -> Result<HttpResponse, Problem> {
     let advanced = once.run(move |tx| {
         let current = events::lock(tx, &key)?;
-        rules::may_organise(tx.roles(), &current.state().organisers)?;
+        rules::may_organise(tx.roles(), &current)?;
         let changed = events::advance(tx, &current, to, reason.as_deref())?;
         Ok(answer(tx.roles(), changed))
     });
     advanced.await
 }
 
+/// The network that a writer names, who has to look after it unless the event is of it already.
+fn network_of(tx: &mut Tx<'_>, wanted: &CreateEvent, before: Option<Uuid>) -> Result<Option<Uuid>, Problem> {
+    let Some(named) = &wanted.network else { return Ok(None) };
+    let network = networks::resolve(tx, "/network", &Key::from(named.as_str()))?;
+    if before != Some(network.id) {
+        rules::may_convene(tx.roles(), &network)?;
+    }
+    Ok(Some(network.id))
+}
+
 fn shown(roles: &Roles, event: events::Event) -> Event {
-    let organises = rules::may_organise(roles, &event.state().organisers).is_ok();
+    let organises = rules::may_organise(roles, &event).is_ok();
     Event::seen_by(organises, event)
 }
 

@@ -162,7 +162,7 @@ async fn list_rsvps(
     let person = actor.principal.user_id();
     let read = app.db.read_as(actor, move |conn, roles| {
         let event = events::find(conn, &Sight::new(roles, person), &key)?;
-        let organises = rules::may_organise(roles, &event.state().organisers).is_ok();
+        let organises = rules::may_organise(roles, &event).is_ok();
         // A program that does not organise has no answers of its own.
         let of = if organises { None } else { Some(person.unwrap_or_default()) };
         Ok::<_, Problem>(rsvps::list(conn, event.row.id, of, &status, after, limit)?)
@@ -225,7 +225,7 @@ async fn get_rsvp(app: Data<App>, caller: Caller, path: Path<(Key, Uuid)>) -> Re
     let read = app.db.read_as(actor, move |conn, roles| {
         let event = events::find(conn, &Sight::new(roles, principal.user_id()), &key)?;
         let found = rsvps::find(conn, event.row.id, id)?;
-        rules::may_see_rsvp(roles, principal, &event.state().organisers, found.user_id)?;
+        rules::may_see_rsvp(roles, principal, &event, found.user_id)?;
         Ok::<_, Problem>(found)
     });
     let found = Rsvp::from(read.await?);
@@ -258,7 +258,7 @@ async fn delete_rsvp(
         .write(actor, move |tx| {
             let event = events::lock(tx, &key)?;
             let current = rsvps::find(&mut tx.conn(), event.row.id, id)?;
-            rules::may_see_rsvp(tx.roles(), principal, &event.state().organisers, current.user_id)?;
+            rules::may_see_rsvp(tx.roles(), principal, &event, current.user_id)?;
             if_match.check(current.version)?;
             let own = current.user_id.is_some() && current.user_id == principal.user_id();
             let status = if own { RsvpStatus::Cancelled } else { RsvpStatus::Declined };

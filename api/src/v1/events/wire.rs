@@ -1,6 +1,6 @@
 //! Events as they go over the wire.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use db::Tx;
 use db::events::{self, EventFacts as Columns, EventKind, EventRow, EventState, EventStatus};
 use db::organisations::{self, Key};
@@ -12,6 +12,8 @@ use validator::{Validate, ValidationError};
 use crate::http::text::OrganisationKey;
 use crate::merge_patch;
 use crate::problem::Problem;
+use crate::calendar::zones;
+use crate::v1::networks::wire::NetworkReference;
 use crate::v1::organisations::wire::{OrganisationReference, fault};
 
 /// When people meet: a teacamp, an unconference, a webinar or any other meeting.
@@ -53,6 +55,17 @@ pub struct Event {
     /// Who invites.
     #[schema(min_items = 1, max_items = 10)]
     pub organisers: Vec<OrganisationReference>,
+    /// Whose event it is; null when of no network.
+    pub network: Option<NetworkReference>,
+    /// Id of the series of that network of which it is one; null when of none.
+    #[schema(read_only, example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    pub series_id: Option<Uuid>,
+    /// The day on which the rule of the series has it, wherever it was moved: `RECURRENCE-ID` of iCalendar (RFC 5545).
+    #[schema(read_only, example = "2027-01-21")]
+    pub recurrence_on: Option<NaiveDate>,
+    /// Whether somebody changed it by itself, so that changes of the series leave it alone.
+    #[schema(read_only, example = false)]
+    pub changed_apart: bool,
     /// How many people have a place.
     #[schema(read_only, minimum = 0, maximum = 2_147_483_647, example = 112)]
     pub accepted_count: i32,
@@ -114,7 +127,7 @@ pub(crate) struct EventFacts {
     pub capacity: Option<i32>,
 }
 
-fn london() -> String {
+pub(crate) fn london() -> String {
     "Europe/London".to_owned()
 }
 
@@ -157,6 +170,26 @@ pub struct Venue {
     pub access_information: Option<String>,
 }
 
+/// A venue as columns: all of them empty where there is none.
+#[derive(Default)]
+pub(crate) struct VenueColumns {
+    pub(crate) name: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) step_free: Option<bool>,
+    pub(crate) hearing_loop: Option<bool>,
+    pub(crate) quiet_room: Option<bool>,
+    pub(crate) access_information: Option<String>,
+}
+
+impl Venue {
+    pub(crate) fn columns(venue: Option<Self>) -> VenueColumns {
+        let Some(Self { name, address, step_free, hearing_loop, quiet_room, access_information }) = venue else {
+            return VenueColumns::default();
+        };
+        VenueColumns { name: Some(name), address, step_free, hearing_loop, quiet_room, access_information }
+    }
+}
+
 /// Event to make. It is a draft until it is published.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(rename_all = "camelCase")]
@@ -176,6 +209,10 @@ pub struct CreateEvent {
     /// Ids or slugs of those who invite.
     #[schema(min_items = 1, max_items = 10, value_type = Vec<OrganisationKey>)]
     pub organisers: Vec<String>,
+    /// Id or slug of the network whose event it is; null when of none.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 80, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", example = "london-peer-group")]
+    pub network: Option<String>,
 }
 
 merge_patch! {
@@ -210,6 +247,47 @@ pub struct EventPage {
     /// How many there are on all pages; null unless asked for by `count`.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 33)]
     pub total: Option<i64>,
+    /// Counts by value of the facets asked for, over all pages.
+    #[schema(max_items = 7)]
+    pub facets: Vec<EventFacet>,
+}
+
+/// Counts by value of one field.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventFacet {
+    /// The field.
+    pub field: EventFacetField,
+    /// Its values, the commonest first, at most 50.
+    #[schema(max_items = 50)]
+    pub values: Vec<EventFacetValue>,
+}
+
+/// How many events have a value.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventFacetValue {
+    /// The value; networks and organisations by slug, months as `YYYY-MM` by the clocks of London.
+    #[schema(max_length = 200, pattern = r"^[^\u0000-\u001f\u007f]*$", example = "teacamp")]
+    pub value: String,
+    /// How many events have it.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 6)]
+    pub count: i64,
+}
+
+/// Field that can be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = "kind")]
+#[expect(missing_docs, reason = "named after the filters")]
+pub enum EventFacetField {
+    Kind,
+    Status,
+    Network,
+    Organiser,
+    Region,
+    Month,
+    HasPlaces,
 }
 
 fn ends_after_start(facts: &EventFacts) -> Result<(), ValidationError> {
@@ -220,12 +298,15 @@ fn ends_after_start(facts: &EventFacts) -> Result<(), ValidationError> {
     if length > chrono::TimeDelta::days(31) {
         return Err(fault("/endsAt", "too_late", "must be at most 31 days after `startsAt`"));
     }
+    if zones::named(&facts.time_zone).is_none() {
+        return Err(fault("/timeZone", "unknown_time_zone", "names no time zone of the IANA database"));
+    }
     Ok(())
 }
 
 impl CreateEvent {
-    /// The state to store; faults for organisers that are not in the catalogue.
-    pub(crate) fn state(&self, tx: &mut Tx<'_>, slug: String) -> Result<EventState, Problem> {
+    /// The state to store, of a network that was resolved; faults for organisers that are not in the catalogue.
+    pub(crate) fn state(&self, tx: &mut Tx<'_>, slug: String, network_id: Option<Uuid>) -> Result<EventState, Problem> {
         let named = self.organisers.iter().enumerate();
         let named = named.map(|(index, key)| (format!("/organisers/{index}"), Key::from(key.as_str())));
         let mut organisers = organisations::resolve(tx, &named.collect::<Vec<_>>())?;
@@ -233,7 +314,7 @@ impl CreateEvent {
         organisers.dedup();
         let EventFacts { title, description, kind, starts_at, ends_at, time_zone, venue, online_url, capacity } =
             self.facts.clone();
-        let (venue_name, rest) = venue.map_or((None, None), |venue| (Some(venue.name.clone()), Some(venue)));
+        let venue = Venue::columns(venue);
         let facts = Columns {
             slug,
             title,
@@ -242,14 +323,15 @@ impl CreateEvent {
             starts_at,
             ends_at,
             time_zone,
-            venue_name,
-            venue_address: rest.as_ref().and_then(|venue| venue.address.clone()),
-            step_free: rest.as_ref().and_then(|venue| venue.step_free),
-            hearing_loop: rest.as_ref().and_then(|venue| venue.hearing_loop),
-            quiet_room: rest.as_ref().and_then(|venue| venue.quiet_room),
-            access_information: rest.and_then(|venue| venue.access_information),
+            venue_name: venue.name,
+            venue_address: venue.address,
+            step_free: venue.step_free,
+            hearing_loop: venue.hearing_loop,
+            quiet_room: venue.quiet_room,
+            access_information: venue.access_information,
             online_url,
             capacity,
+            network_id,
         };
         Ok(EventState { facts, organisers })
     }
@@ -273,6 +355,7 @@ impl From<Columns> for EventFacts {
             access_information,
             online_url,
             capacity,
+            network_id: _,
         } = columns;
         let venue = venue_name.map(|name| Venue {
             name,
@@ -290,6 +373,7 @@ impl From<EventState> for CreateEvent {
     fn from(EventState { facts, organisers }: EventState) -> Self {
         Self {
             slug: Some(facts.slug.clone()),
+            network: facts.network_id.map(|id| id.to_string()),
             facts: facts.into(),
             organisers: organisers.iter().map(ToString::to_string).collect(),
         }
@@ -299,9 +383,21 @@ impl From<EventState> for CreateEvent {
 impl Event {
     /// As somebody sees it: where it is online is for those who come, and for organisers.
     pub(crate) fn seen_by(organises: bool, event: events::Event) -> Self {
-        let events::Event { row, organisers, attended } = event;
-        let EventRow { id, version, created_at, updated_at, status, status_reason, accepted_count, sequence, facts } =
-            row;
+        let events::Event { row, organisers, network, attended, convened: _ } = event;
+        let EventRow {
+            id,
+            version,
+            created_at,
+            updated_at,
+            status,
+            status_reason,
+            accepted_count,
+            sequence,
+            series_id,
+            recurrence_on,
+            changed_apart,
+            facts,
+        } = row;
         let slug = facts.slug.clone();
         let mut facts = EventFacts::from(facts);
         facts.online_url = facts.online_url.filter(|_| organises || attended);
@@ -315,6 +411,10 @@ impl Event {
             status_reason,
             facts,
             organisers: organisers.0.into_iter().map(Into::into).collect(),
+            network: network.map(|network| network.0.into()),
+            series_id,
+            recurrence_on,
+            changed_apart,
             accepted_count,
             sequence,
         }

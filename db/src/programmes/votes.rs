@@ -1,0 +1,81 @@
+//! Who would go to which session: one vote of each person for each session. Who looks sees their own only.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::check_stands;
+use super::sessions::{self, Session};
+use crate::events::Event;
+use crate::organisations::to_limit;
+use crate::schema::session_votes;
+use crate::tx::{Conn, Tx};
+use crate::{Page, Result};
+
+/// A vote.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = session_votes)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Vote {
+    pub id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub session_id: Uuid,
+    pub user_id: Uuid,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Id of the last one.
+    pub id: Uuid,
+}
+
+/// One page of a person's votes for a session: there is at most one.
+pub fn list(
+    conn: &mut Conn<'_>,
+    session_id: Uuid,
+    person: Uuid,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<Vote, Position>> {
+    let mut query = session_votes::table
+        .filter(session_votes::session_id.eq(session_id))
+        .filter(session_votes::user_id.eq(person))
+        .into_boxed();
+    if let Some(Position { id }) = after {
+        query = query.filter(session_votes::id.gt(id));
+    }
+    let query = query.order(session_votes::id).limit(to_limit(limit));
+    Ok(Page::cut(query.select(Vote::as_select()).load(conn.pg)?, limit, |last: &Vote| Position { id: last.id }))
+}
+
+/// A person's vote for a session.
+pub fn find(conn: &mut Conn<'_>, session_id: Uuid, person: Uuid, id: Uuid) -> Result<Vote> {
+    let query = session_votes::table
+        .find(id)
+        .filter(session_votes::session_id.eq(session_id))
+        .filter(session_votes::user_id.eq(person));
+    Ok(query.select(Vote::as_select()).first(conn.pg)?)
+}
+
+/// Votes, while votes are taken. Nothing of it is in the trail: that would tell who would go where.
+pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, person: Uuid) -> Result<Vote> {
+    check_stands(session, "Votes are for what stands.")?;
+    sessions::check_voting(tx, event)?;
+    diesel::insert_into(session_votes::table)
+        .values((
+            session_votes::id.eq(id),
+            session_votes::session_id.eq(session.id),
+            session_votes::user_id.eq(person),
+        ))
+        .execute(tx.pg)?;
+    find(&mut tx.conn(), session.id, person, id)
+}
+
+/// Takes a vote back, while votes are taken.
+pub fn delete(tx: &mut Tx<'_>, event: &Event, current: &Vote) -> Result<()> {
+    sessions::check_voting(tx, event)?;
+    diesel::delete(session_votes::table.find(current.id)).execute(tx.pg)?;
+    Ok(())
+}
