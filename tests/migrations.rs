@@ -7,13 +7,17 @@ use db::citations::{ScaleBand, ScaleUnit, Standing, Visibility};
 use db::claims::ClaimStatus;
 use db::clients::ClientKind;
 use db::comments::{AuthorKind, CommentStatus, DecisionAction, FlagReason};
+use db::events::changes::ChangeKind;
 use db::events::rsvps::RsvpStatus;
 use db::events::{EventKind, EventStatus};
 use db::identity_providers::IdentityProviderKind;
 use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
+use db::networks::members::NetworkRole;
+use db::networks::series::BankHolidays;
 use db::organisations::OrganisationKind;
 use db::people::Role;
 use db::products::{BudgetBand, CollaborationLevel, DevelopmentStatus, Phase, ProductKind};
+use db::programmes::sessions::SessionStatus;
 use db::signing_keys::KeyState;
 
 use crate::support::Database;
@@ -128,6 +132,9 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "comment_flags_reason_check" is FlagReason,
         "comments_author_kind_check" is AuthorKind,
         "comments_status_check" is CommentStatus,
+        "event_changes_kind_check" is ChangeKind,
+        "event_series_bank_holidays_check" is BankHolidays,
+        "event_series_kind_check" is EventKind,
         "events_kind_check" is EventKind,
         "events_status_check" is EventStatus,
         "identity_providers_kind_check" is IdentityProviderKind,
@@ -137,6 +144,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "imports_status_check" is ImportStatus,
         "invitations_role_check" is Role,
         "memberships_role_check" is Role,
+        "network_members_role_check" is NetworkRole,
         "organisations_kind_check" is OrganisationKind,
         "platform_roles_role_check" is PlatformRole,
         "products_budget_band_check" is BudgetBand,
@@ -145,6 +153,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "products_kind_check" is ProductKind,
         "products_phase_check" is Phase,
         "rsvps_status_check" is RsvpStatus,
+        "sessions_status_check" is SessionStatus,
         "signing_keys_state_check" is KeyState,
     }
 }

@@ -166,6 +166,16 @@ impl World {
                values ('{EVENT}', 'teacamp', 'Teacamp', 'teacamp', 'published', now(), now() + interval '1 hour', 'Europe/London', 'City Hall');
              insert into rsvps (id, event_id, user_id, organisation_id, status, access_needs, checked_in_at)
                values (gen_random_uuid(), '{EVENT}', '{id}', '{ealing}', 'accepted', 'needs-7q3x', now());
+             insert into event_changes (event_id, user_id, kind) values ('{EVENT}', '{id}', 'place_given');
+             insert into networks (id, slug, name, organisation_id) values ('{EVENT}', 'peers', 'Peers', '{ealing}');
+             insert into network_members (id, network_id, user_id) values (gen_random_uuid(), '{EVENT}', '{id}');
+             insert into calendars (id, user_id, name, token_hash)
+               values (gen_random_uuid(), '{id}', 'phone-7q3x', sha256('5'));
+             insert into sessions (id, event_id, pitched_by, title, pitcher_speaks, speakers)
+               values ('{EVENT}', '{EVENT}', '{id}', 'Sharing code', true, array['Ada', '{NAME}']);
+             insert into session_votes (id, session_id, user_id) values (gen_random_uuid(), '{EVENT}', '{id}');
+             insert into session_notes (id, session_id, author_id, body_markdown, body_html, renderer)
+               values (gen_random_uuid(), '{EVENT}', '{id}', 'Noted.', '', 1);
              insert into quotas values ('acceptances_of_principal', 'person:{id}', now(), 3);
              insert into idempotency_keys (principal, key, request_hash, sealed_answer)
                values ('person:{id}', 'key-7q3x', sha256('4'), 'sealed');

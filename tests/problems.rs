@@ -117,13 +117,24 @@ const DONE_ONCE: &[&str] = &[
     "create_identity_provider",
     "create_import",
     "create_invitation",
+    "create_network_member",
+    "create_room",
+    "create_session_vote",
+    "create_slot",
     "delete_rsvp",
+    "delete_session",
     "end_citation",
+    "merge_session",
     "publish_event",
+    "publish_schedule",
     "reject_claim",
     "withdraw_citation",
     "withdraw_claim",
 ];
+
+/// What is refused at an event that has no programme.
+const NO_UNCONFERENCE: &[&str] =
+    &["create_session", "delete_room", "delete_slot", "update_room", "update_schedule", "update_session", "update_slot"];
 
 #[test]
 fn those_of_what_is_stored() {
@@ -178,6 +189,28 @@ fn those_of_what_is_stored() {
         if matches!(operation.id.as_str(), "confirm_citation" | "confirm_citations" | "update_citation") {
             server.database().execute("update citations set status = 'withdrawn'");
         }
+        if NO_UNCONFERENCE.contains(&operation.id.as_str()) {
+            server.database().execute("update events set kind = 'meeting'");
+        }
+        match operation.id.as_str() {
+            "create_calendar" => {
+                for _ in 1..=10 {
+                    call(&admin, operation, &path).expect(201);
+                }
+            }
+            "delete_network" => {
+                let network = server.database().texts("select max(id::text) as value from networks");
+                server.database().execute(&format!("update events set network_id = '{}'", network[0]));
+            }
+            "update_event_series" => {
+                server.database().execute("update event_series set rrule = 'FREQ=MONTHLY'");
+                admin.patch(&path, json!({ "capacity": 20 })).header("If-Match", "*").expect(200);
+                server.database().execute("update events set accepted_count = 13 where series_id is not null");
+            }
+            "create_session_note" => server.database().execute("update events set status = 'cancelled'"),
+            "delete_session_vote" => server.database().execute("update schedules set votes_close_at = now()"),
+            _ => {}
+        }
         if operation.id == "delete_event" {
             server.database().execute("update events set status = 'published'");
         }
@@ -202,6 +235,8 @@ fn those_of_what_is_stored() {
                 "create_comment" => body["parent"] = json!(Target::missing().comment),
                 _ if done => {}
                 "confirm_citations" | "update_citation" | "update_event" | "create_rsvp" => {}
+                "create_calendar" | "create_session_note" | "update_event_series" => {}
+                id if NO_UNCONFERENCE.contains(&id) => {}
                 "create_claim" => body["companyNumber"] = "SC000000".into(),
                 "update_identity_provider" => body = json!({ "issuer": "https://id.example", "audience": "loti" }),
                 "update_client" => body["role"] = "contributor".into(),
@@ -271,7 +306,10 @@ fn a_fault_of_ours() {
          alter table invitations rename to away_6; alter table memberships rename to away_7;
          alter table claims rename to away_8; alter table citations rename to away_9;
          alter table comments rename to away_10; alter table comment_decisions rename to away_11;
-         alter table imports rename to away_12; alter table events rename to away_13",
+         alter table imports rename to away_12; alter table events rename to away_13;
+         alter table networks rename to away_14; alter table calendars rename to away_15;
+         alter table sessions rename to away_16; alter table session_votes rename to away_17;
+         alter table event_changes rename to away_18",
     );
     for (operation, path) in paths {
         let failed = call(&admin, operation, &path).expect(500);

@@ -53,3 +53,16 @@ pub fn event(organiser: &str) -> Body {
         "startsAt": "2099-01-15T18:00:00Z", "endsAt": "2099-01-15T20:00:00Z",
     }))
 }
+
+/// A network that an organisation looks after.
+pub fn network(organisation: &str) -> Body {
+    body(json!({ "name": "London peer group", "organisation": organisation }))
+}
+
+/// A teacamp on each third Thursday at six, far from now.
+pub fn series() -> Body {
+    body(json!({
+        "title": "London teacamp", "kind": "teacamp", "startsOn": "2098-01-16", "startTime": "18:00",
+        "durationMinutes": 120, "rrule": "FREQ=MONTHLY;BYDAY=3TH", "venue": { "name": "City Hall" },
+    }))
+}

@@ -2,6 +2,10 @@
 //!
 //! A new operation with a body needs a line in [`body_of`]; the tests that find it missing say so.
 
+use std::sync::LazyLock;
+
+use api::clock::Clock;
+use chrono::{DateTime, TimeDelta, Utc};
 use db::{PlatformRole, Role};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,7 +13,7 @@ use uuid::Uuid;
 use super::client::{Answer, Call, Client};
 use super::contract::Operation;
 use super::server::{Person, Server};
-use super::{council, event, product, supplier};
+use super::{council, event, network, product, series, supplier};
 
 /// Organisations that the calls are about.
 pub struct World {
@@ -58,6 +62,26 @@ pub struct Target {
     pub event: Uuid,
     /// The author's answer to it.
     pub rsvp: Uuid,
+    /// A room of it.
+    pub room: Uuid,
+    /// A slot of it.
+    pub slot: Uuid,
+    /// A session of it that the author pitched.
+    pub session: Uuid,
+    /// The author's vote for it.
+    pub vote: Uuid,
+    /// The author's note of it.
+    pub note: Uuid,
+    /// A network of the council: an empty one for what removes it.
+    pub network: Uuid,
+    /// The author's membership of it.
+    pub member: Uuid,
+    /// A series of it.
+    pub series: Uuid,
+    /// An address of the author's calendar.
+    pub calendar: Uuid,
+    /// The secret in that address.
+    pub token: String,
 }
 
 impl Target {
@@ -78,6 +102,16 @@ impl Target {
             import: Uuid::now_v7(),
             event: Uuid::now_v7(),
             rsvp: Uuid::now_v7(),
+            room: Uuid::now_v7(),
+            slot: Uuid::now_v7(),
+            session: Uuid::now_v7(),
+            vote: Uuid::now_v7(),
+            note: Uuid::now_v7(),
+            network: Uuid::now_v7(),
+            member: Uuid::now_v7(),
+            series: Uuid::now_v7(),
+            calendar: Uuid::now_v7(),
+            token: secret(),
             citation: Uuid::now_v7(),
         }
     }
@@ -142,8 +176,20 @@ impl World {
         if operation.path.starts_with("/v1/citations") {
             return Target { citation: self.citation(server, operation), ..Target::missing() };
         }
-        if operation.path.starts_with("/v1/events") {
+        if operation.path.starts_with("/v1/events") || operation.path.starts_with("/v1/sessions") {
             return self.event(server, operation);
+        }
+        if operation.path.starts_with("/v1/networks") {
+            return self.network(server, operation);
+        }
+        if operation.path.starts_with("/v1/calendars") {
+            let (calendar, token) = (Uuid::now_v7(), secret());
+            server.database().execute(&format!(
+                "delete from calendars;
+                 insert into calendars (id, user_id, name, token_hash) values ('{calendar}', '{}', 'Phone', sha256('{token}'))",
+                self.author.id
+            ));
+            return Target { calendar, token, ..Target::missing() };
         }
         if operation.path.starts_with("/v1/imports") {
             return Target { import: self.import(server, operation), ..Target::missing() };
@@ -222,16 +268,59 @@ impl World {
         let (council, author) = (self.council.id(), self.author.id);
         // Nobody answers a draft.
         let answered = status == "published";
+        let programme = ["rooms", "slots", "sessions", "schedule"].iter().any(|part| operation.path.contains(part));
+        let kind = if programme { "unconference" } else { "teacamp" };
         server.database().execute(&format!(
             "delete from rsvps where id = '{rsvp}';
              insert into events (id, slug, title, kind, status, starts_at, ends_at, time_zone, venue_name)
-               values ('{event}', 'event-{event}', 'Teacamp', 'teacamp', '{status}', now() + interval '1 day',
+               values ('{event}', 'event-{event}', 'Teacamp', '{kind}', '{status}', now() + interval '1 day',
                  now() + interval '26 hours', 'Europe/London', 'City Hall');
              insert into event_organisers values ('{event}', '{council}');
              insert into rsvps (id, event_id, user_id, status, checked_in_at)
                select '{rsvp}', '{event}', '{author}', 'accepted', {checked_in} where {answered}"
         ));
-        Target { event, rsvp, ..Target::missing() }
+        let mut target = Target { event, rsvp, ..Target::missing() };
+        if programme {
+            self.programme(server, operation, &mut target);
+        }
+        target
+    }
+
+    fn programme(&self, server: &Server, operation: &Operation, target: &mut Target) {
+        target.room = Uuid::now_v7();
+        let Target { event, room, slot, session, vote, note, .. } = *target;
+        let author = self.author.id;
+        // What is published is laid out; rooms and slots are removed when nothing is there.
+        let laid_out = operation.id == "publish_schedule";
+        server.database().execute(&format!(
+            "delete from sessions where '{SESSION}' in (id, merged_into);
+             insert into rooms (id, event_id, name) values ('{room}', '{event}', 'Room');
+             insert into slots (id, event_id, starts_at, ends_at)
+               select '{slot}', id, starts_at, starts_at + interval '10 minutes' from events where id = '{event}';
+             insert into sessions (id, event_id, pitched_by, title, pitcher_speaks)
+               values ('{session}', '{event}', '{author}', 'Sharing code', true),
+                      ('{SESSION}', '{event}', '{author}', 'Sharing more', false);
+             insert into session_votes (id, session_id, user_id) values ('{vote}', '{session}', '{author}');
+             insert into session_notes (id, session_id, author_id, body_markdown, body_html, renderer)
+               values ('{note}', '{session}', '{author}', 'Noted.', '<p>Noted.</p>', 1);
+             insert into placements (session_id, event_id, room_id, slot_id)
+               select '{session}', '{event}', '{room}', '{slot}' where {laid_out}"
+        ));
+    }
+
+    fn network(&self, server: &Server, operation: &Operation) -> Target {
+        let (network, member, series) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+        let (council, author, empty) = (self.council.id(), self.author.id, operation.id == "delete_network");
+        server.database().execute(&format!(
+            "insert into networks (id, slug, name, organisation_id)
+               values ('{network}', 'network-{network}', 'Peers', '{council}');
+             insert into network_members (id, network_id, user_id) values ('{member}', '{network}', '{author}');
+             insert into event_series (id, network_id, title, kind, starts_at, duration_minutes, time_zone, rrule,
+                 bank_holidays, except_dates, venue_name)
+               select '{series}', '{network}', 'Teacamp', 'teacamp', '2020-01-16 18:00', 120, 'Europe/London',
+                 'FREQ=YEARLY;COUNT=2', 'keep', '{{}}', 'City Hall' where not {empty}"
+        ));
+        Target { network, member, series, ..Target::missing() }
     }
 
     /// The one import that there is; none where the operation sends one, as another may not be under way.
@@ -270,6 +359,9 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "claims" => target.claim.to_string(),
         "citations" => target.citation.to_string(),
         "events" => target.event.to_string(),
+        "sessions" => target.session.to_string(),
+        "networks" => target.network.to_string(),
+        "calendars" => target.calendar.to_string(),
         "imports" => target.import.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
@@ -280,6 +372,10 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     let path = path.replace("{providerId}", &target.provider.to_string());
     let path = path.replace("{flagId}", &target.flag.to_string());
     let path = path.replace("{rsvpId}", &target.rsvp.to_string());
+    let path = path.replace("{roomId}", &target.room.to_string()).replace("{slotId}", &target.slot.to_string());
+    let path = path.replace("{voteId}", &target.vote.to_string()).replace("{noteId}", &target.note.to_string());
+    let path = path.replace("{memberId}", &target.member.to_string()).replace("{seriesId}", &target.series.to_string());
+    let path = path.replace("{token}", &target.token);
     assert!(!path.contains('{'), "{}: say in support/operations.rs what stands for the parameters", operation.id);
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
@@ -312,6 +408,21 @@ pub fn body_of(operation: &Operation) -> Value {
         "update_event" => json!({ "title": "Another title" }),
         "cancel_event" => json!({ "reason": "The building is closed." }),
         "create_check_in" => json!({ "rsvp": RSVP }),
+        "create_network" => network("ealing-council").into(),
+        "update_network" => json!({ "name": "Another name" }),
+        "update_network_member" => json!({ "role": "convener" }),
+        "create_event_series" => series().with("startsOn", "2020-01-16").with("rrule", "FREQ=YEARLY;COUNT=2").into(),
+        "update_event_series" => json!({ "capacity": 12 }),
+        "create_calendar" => json!({ "name": "Phone" }),
+        "create_room" => json!({ "name": "Committee Room 4", "capacity": 30, "equipment": ["projector"] }),
+        "update_room" => json!({ "capacity": 31 }),
+        "create_slot" => slot(1),
+        "update_slot" => slot(2),
+        "create_session" => json!({ "title": "Sharing code" }),
+        "update_session" => json!({ "track": "Data" }),
+        "merge_session" => json!({ "into": SESSION }),
+        "create_session_note" | "update_session_note" => json!({ "bodyMarkdown": "We **share** it." }),
+        "update_schedule" => json!({ "votesOpenAt": "2026-11-01T09:00:00Z" }),
         "create_rsvp" => json!({ "accessNeeds": "A seat near the speaker." }),
         "create_import" => "{\"externalId\":\"APP-1\",\"product\":\"cited\"}\n".into(),
         "put_product_publiccode" => PUBLICCODE.into(),
@@ -340,13 +451,46 @@ pub fn body_of(operation: &Operation) -> Value {
 }
 
 /// Writes for which a person needs no role.
-pub const OPEN_TO_EVERYBODY: &[&str] = &["accept_invitation", "create_claim", "create_rsvp", "delete_me", "update_me"];
+pub const OPEN_TO_EVERYBODY: &[&str] = &[
+    "accept_invitation",
+    "create_calendar",
+    "create_claim",
+    "create_network_member",
+    "create_rsvp",
+    "delete_me",
+    "update_me",
+];
 
 /// What is done with a draft of an event.
 const DRAFTED: &[&str] = &["delete_event", "publish_event"];
 
 /// Writes that nobody but the author does, whatever their role.
-pub const OF_THE_AUTHOR: &[&str] = &["delete_comment", "delete_comment_flag", "update_comment"];
+pub const OF_THE_AUTHOR: &[&str] = &[
+    "delete_calendar",
+    "delete_comment",
+    "delete_comment_flag",
+    "delete_session_vote",
+    "update_comment",
+    "update_session_note",
+];
+
+/// A slot tomorrow at this time, of ten minutes; the tenths after the first are free.
+fn slot(tenth: i64) -> Value {
+    let starts_at = *TOMORROW + TimeDelta::minutes(10 * tenth);
+    json!({ "startsAt": starts_at, "endsAt": starts_at + TimeDelta::minutes(10) })
+}
+
+/// Some minutes after this time tomorrow, once and for all: what is sent twice is sent alike.
+static TOMORROW: LazyLock<DateTime<Utc>> =
+    LazyLock::new(|| Clock::System.now() + TimeDelta::days(1) + TimeDelta::minutes(30));
+
+/// A secret that nobody has.
+fn secret() -> String {
+    Uuid::new_v4().simple().to_string() + &Uuid::new_v4().simple().to_string()
+}
+
+/// The id of a session into which another is merged.
+const SESSION: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c15";
 
 /// The secret of an invitation.
 pub const INVITATION: &str = "5f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21c6b0e47f9d32";
