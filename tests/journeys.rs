@@ -3,6 +3,8 @@
 use db::{PlatformRole, Role};
 use serde_json::{Value, json};
 
+use crate::concurrency::{at_once, how_many};
+use crate::programmes::{Scene, pitch};
 use crate::support::{Answer, Server, council, product, supplier};
 
 #[test]
@@ -155,4 +157,57 @@ fn a_moderation_screen_shows_what_waits_and_nothing_that_runs() {
     }
     assert!(moderator.get("/v1/moderation/queue").expect(200)["items"].as_array().unwrap().is_empty());
     assert_eq!(nobody.get("/v1/products/bins").expect(200)["commentCount"], 1);
+}
+
+#[test]
+fn an_unconference_is_pitched_voted_merged_laid_out_and_told() {
+    let scene = Scene::new();
+    scene.organiser().patch(&scene.path, json!({ "capacity": 40 })).header("If-Match", "*").expect(200);
+    let people: Vec<_> = (0..60).map(|_| scene.server.as_(&scene.server.person(&[], &[]))).collect();
+    let calls = people.iter().map(|person| person.post(&format!("{}/rsvps", scene.path), json!({}))).collect();
+    let answers = at_once(calls);
+    assert_eq!(how_many(&answers, 201), 60);
+    assert_eq!(scene.server.anonymous().get(&scene.path).expect(200)["acceptedCount"], 40);
+
+    // 50 pitches, of which each second says what the one before it says, and votes for both.
+    let pitched: Vec<Answer> =
+        (0..50).map(|n| pitch(&people[n], &scene.path, &format!("Topic {} by {n}", n / 2))).collect();
+    let votes = people.iter().enumerate().flat_map(|(n, person)| {
+        let wishes = (0..5).map(move |k| (n * 7 + k * 11) % 50);
+        wishes.map(|wish| person.call("POST", &format!("/v1/sessions/{}/votes", pitched[wish].text("id"))))
+    });
+    assert_eq!(how_many(&at_once(votes.collect()), 201), 300);
+    for pair in pitched.chunks(2) {
+        let into = json!({ "into": pair[0]["id"] });
+        scene.organiser().post(&format!("/v1/sessions/{}/merge", pair[1].text("id")), into).expect(200);
+    }
+    let standing = format!("{}/sessions?status=pitched&limit=100", scene.path);
+    assert_eq!(people[0].get(&standing).expect(200).each("id").len(), 25);
+
+    // Five rooms and five slots hold them all.
+    for (name, capacity) in [("Chamber", 40), ("Room 1", 20), ("Room 2", 20), ("Room 3", 12), ("Room 4", 8)] {
+        scene.room(name, capacity);
+    }
+    (0..5).for_each(|n| drop(scene.slot(n)));
+    let proposed = scene.organiser().get(&format!("{}/proposal?seed=7", scene.schedule())).expect(200);
+    assert_eq!((proposed["unplaced"].as_array().unwrap().len(), proposed["placements"].as_array().unwrap().len()), (0, 25));
+    let (satisfied, greedy) = (&proposed["satisfiedVoteCount"], &proposed["greedySatisfiedVoteCount"]);
+    assert!(satisfied.as_u64() >= greedy.as_u64() && satisfied.as_u64() <= proposed["voteCount"].as_u64());
+    scene.place(proposed["placements"].clone()).expect(200);
+    scene.organiser().call("POST", &format!("{}/publish", scene.schedule())).expect(200);
+    let schedule = scene.server.anonymous().get(&scene.schedule()).expect(200);
+    assert_eq!(schedule["placements"].as_array().unwrap().len(), 25);
+    assert_eq!(people[1].get("/v1/me/notifications").expect(200).each("kind"), ["programme_published"]);
+
+    // It takes place: somebody takes notes, those who are there are checked in, and it is over.
+    let session = schedule["placements"][0]["session"].as_str().unwrap();
+    let there = answers.iter().find(|answer| answer["status"] == "accepted").unwrap();
+    let who = people.iter().zip(&answers).find(|(_, answer)| answer.id() == there.id()).unwrap().0;
+    who.post(&format!("/v1/sessions/{session}/notes"), json!({ "bodyMarkdown": "It went well." })).expect(201);
+    scene.organiser().post(&format!("{}/check-ins", scene.path), json!({ "rsvp": there["id"] })).expect(201);
+    scene.organiser().call("POST", &format!("{}/complete", scene.path)).expect(200);
+    let attendance = scene.organiser().get(&format!("{}/attendance", scene.path)).expect(200);
+    assert_eq!(attendance["organisations"][0]["absentCount"], 39);
+    let kept = scene.server.anonymous().get(&format!("/v1/sessions/{session}/notes")).expect(200);
+    assert_eq!(kept.each("bodyMarkdown"), ["It went well."]);
 }

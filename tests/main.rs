@@ -9,6 +9,8 @@ mod audit_events;
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod calendars;
+#[cfg(test)]
 mod citations;
 #[cfg(test)]
 mod claims;
@@ -45,6 +47,8 @@ mod models;
 #[cfg(test)]
 mod moderation;
 #[cfg(test)]
+mod networks;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod organisations;
@@ -58,6 +62,8 @@ mod privacy;
 mod problems;
 #[cfg(test)]
 mod products;
+#[cfg(test)]
+mod programmes;
 #[cfg(test)]
 mod publiccode;
 #[cfg(test)]

@@ -49,7 +49,9 @@ pub struct Layout {
 }
 
 /// How many pairs of voter and session are looked at before the proposal has to be good enough.
-const STEPS: usize = 5_000_000;
+const STEPS: usize = 10_000_000;
+/// How often a layout that no exchange improves is disturbed, to come to another one.
+const KICKS: usize = 40;
 
 /// Proposes a layout.
 #[must_use]
@@ -224,8 +226,9 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Moves sessions, and exchanges them, where that is worth more, or as much. Ends when there are no steps left, or
-    /// when none of many exchanges in a row was worth more.
+    /// Moves sessions, and exchanges them, where that is worth more, or as much. When none of many exchanges in a row was
+    /// worth more, the layout is disturbed and improved anew, and the best is kept (iterated local search). Ends when
+    /// there are no steps left, or it was disturbed often enough.
     fn improve(&mut self, seed: u64) {
         let (movable, cells): (Vec<usize>, Vec<Cell>) = (
             (0..self.cells.len()).filter(|i| self.session(*i).is_some_and(|s| s.fixed.is_none())).collect(),
@@ -235,19 +238,45 @@ impl<'a> Board<'a> {
             return;
         }
         let mut random = Random(seed);
-        let patience = (movable.len() * cells.len() * 4).max(2_000);
-        let mut idle = 0;
-        while self.steps > 0 && idle < patience {
-            self.steps = self.steps.saturating_sub(1);
-            let session = random.pick(&movable);
-            let cell = random.pick(&cells);
-            idle = if self.try_exchange(session, cell) { 0 } else { idle + 1 };
+        let patience = (movable.len() * cells.len()).max(200);
+        let mut best = self.kept();
+        for _ in 0..KICKS {
+            let mut idle = 0;
+            while self.steps > 0 && idle < patience {
+                self.steps = self.steps.saturating_sub(1);
+                let better = self.try_exchange(random.pick(&movable), random.pick(&cells), false);
+                idle = if better { 0 } else { idle + 1 };
+            }
+            if self.score() >= best.0 {
+                best = self.kept();
+            } else {
+                self.restore(&best);
+            }
+            if self.steps == 0 {
+                break;
+            }
+            for _ in 0..3 {
+                self.try_exchange(random.pick(&movable), random.pick(&cells), true);
+            }
+        }
+        if self.score() < best.0 {
+            self.restore(&best);
         }
     }
 
-    /// Puts a session somewhere, and what was there where it was; takes that back when it is worth less or cannot be.
-    /// Tells whether it was worth more.
-    fn try_exchange(&mut self, session: usize, to: Cell) -> bool {
+    fn kept(&self) -> (Score, Vec<Option<Cell>>, Vec<Score>) {
+        (self.score(), self.cells.clone(), self.slots.clone())
+    }
+
+    fn restore(&mut self, (_, cells, slots): &(Score, Vec<Option<Cell>>, Vec<Score>)) {
+        self.cells.clone_from(cells);
+        self.slots.clone_from(slots);
+        self.grid = cells.iter().enumerate().filter_map(|(session, cell)| Some(((*cell)?, session))).collect();
+    }
+
+    /// Puts a session somewhere, and what was there where it was; takes that back when it cannot be, or is worth less and
+    /// is not to be kept `anyway`. Tells whether it was worth more.
+    fn try_exchange(&mut self, session: usize, to: Cell, anyway: bool) -> bool {
         let from = self.cells.get(session).copied().flatten();
         let other = self.grid.get(&to).copied();
         if from == Some(to) || other.and_then(|other| self.session(other)).is_some_and(|other| other.fixed.is_some()) {
@@ -274,7 +303,7 @@ impl<'a> Board<'a> {
             }
         }
         let after = self.score();
-        if possible && after >= before.0 {
+        if possible && (anyway || after >= before.0) {
             return after > before.0;
         }
         self.put(session, None);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use api::contract::stand_alone;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -188,6 +189,7 @@ fn valid(what: &str, key: &str, schema: &Value, value: &Value) {
 /// A schema of the document, ready to use.
 pub fn compile(schema: &Value) -> Validator {
     let mut schema = schema.clone();
-    schema["components"] = json!({ "schemas": document()["components"]["schemas"] });
+    let known = document()["components"]["schemas"].as_object().unwrap();
+    stand_alone(&mut schema, |name| known.get_key_value(name).map(|(name, schema)| (name.as_str(), schema)));
     jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
 }

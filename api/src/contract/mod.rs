@@ -19,6 +19,8 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
+pub use schemas::stand_alone;
+
 use crate::auth::{Caller, Identity, Rule};
 use crate::problem::{Fault, Problem};
 
@@ -121,9 +123,7 @@ impl Contract {
     }
 
     fn compile(&self, mut schema: Value) -> Result<Validator, String> {
-        if let Some(object) = schema.as_object_mut() {
-            object.insert("components".to_owned(), json!({ "schemas": self.schemas }));
-        }
+        schemas::stand_alone(&mut schema, |name| self.schemas.get_key_value(name).map(|(name, known)| (name.as_str(), known)));
         jsonschema::draft202012::options()
             .should_validate_formats(true)
             .with_format("spdx", is_spdx)

@@ -219,3 +219,33 @@ fn follow(value: &Value, schemas: &BTreeMap<String, Value>, found: &mut BTreeSet
         _ => {}
     }
 }
+
+/// Gives a schema, as `components`, the known ones that it refers to, directly and through others. Only those: with
+/// everything in each of some hundred validators, these would take most of the memory.
+pub fn stand_alone<'a>(schema: &mut Value, known: impl Fn(&str) -> Option<(&'a str, &'a Value)>) {
+    let mut needed = BTreeMap::new();
+    collect(schema, &known, &mut needed);
+    if let Some(object) = schema.as_object_mut().filter(|_| !needed.is_empty()) {
+        object.insert("components".to_owned(), json!({ "schemas": needed }));
+    }
+}
+
+fn collect<'a>(
+    schema: &Value,
+    known: &impl Fn(&str) -> Option<(&'a str, &'a Value)>,
+    needed: &mut BTreeMap<&'a str, &'a Value>,
+) {
+    match schema {
+        Value::Object(members) => {
+            let reference = members.get("$ref").and_then(Value::as_str).and_then(|target| target.rsplit('/').next());
+            if let Some((name, referred)) = reference.and_then(known)
+                && needed.insert(name, referred).is_none()
+            {
+                collect(referred, known, needed);
+            }
+            members.values().for_each(|member| collect(member, known, needed));
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| collect(element, known, needed)),
+        _ => {}
+    }
+}

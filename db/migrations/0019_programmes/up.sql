@@ -254,20 +254,28 @@ comment on column placements.event_id is 'Of which event all three are.';
 comment on column placements.room_id is 'Where.';
 comment on column placements.slot_id is 'When.';
 
--- Names that look alike are one person: better two sessions apart than one person in two rooms.
+-- Who pitched is known by their id, as people may have one name. A name that somebody typed is that of the one person
+-- who pitched under it, else of whoever is spelled alike: better two sessions apart than one person in two rooms.
 create function session_speakers(session uuid) returns text[]
   language sql stable strict security definer set search_path = public, pg_temp
   return (
     with recursive parts as (
-      select id, pitched_by, pitcher_speaks, speakers from sessions where id = session
+      select id, event_id, pitched_by, pitcher_speaks, speakers from sessions where id = session
       union all
-      select part.id, part.pitched_by, part.pitcher_speaks, part.speakers
-        from sessions part join parts on part.merged_into = parts.id)
-    select coalesce(array_agg(distinct fold(btrim(name)) order by fold(btrim(name))), '{}') from (
-      select unnest(speakers) as name from parts
+      select part.id, part.event_id, part.pitched_by, part.pitcher_speaks, part.speakers
+        from sessions part join parts on part.merged_into = parts.id),
+    known as (
+      select fold(regexp_replace(btrim(display_name), '\s+', ' ', 'g')) as name, min(users.id::text) as id
+      from sessions join users on users.id = pitched_by
+      where event_id = (select event_id from sessions where id = session) and pitcher_speaks and erased_at is null
+      group by 1 having count(distinct users.id) = 1)
+    select coalesce(array_agg(distinct speaker order by speaker), '{}') from (
+      select pitched_by::text as speaker from parts where pitcher_speaks and pitched_by is not null
       union all
-      select display_name from parts join users on users.id = pitched_by where pitcher_speaks and erased_at is null) named);
-comment on function session_speakers(uuid) is 'Who speaks at a session and at those that were merged into it, as names are compared.';
+      select coalesce(known.id, typed.name) from (
+        select fold(regexp_replace(btrim(unnest(speakers)), '\s+', ' ', 'g')) as name from parts) typed
+      left join known on known.name = typed.name) named);
+comment on function session_speakers(uuid) is 'Who speaks at a session and at those that were merged into it: people by id, others by name as names are compared.';
 
 create function check_placements(event uuid) returns void
   language plpgsql security definer set search_path = public, pg_temp as $$

@@ -24,6 +24,12 @@ pub struct Vote {
     pub user_id: Uuid,
 }
 
+/// What is told of a vote in the trail: not for which session, as that would tell who would go where.
+#[derive(Serialize)]
+struct VoteAudit {
+    event_id: Uuid,
+}
+
 /// Where a page ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -59,7 +65,7 @@ pub fn find(conn: &mut Conn<'_>, session_id: Uuid, person: Uuid, id: Uuid) -> Re
     Ok(query.select(Vote::as_select()).first(conn.pg)?)
 }
 
-/// Votes, while votes are taken. Nothing of it is in the trail: that would tell who would go where.
+/// Votes, while votes are taken.
 pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, person: Uuid) -> Result<Vote> {
     check_stands(session, "Votes are for what stands.")?;
     sessions::check_voting(tx, event)?;
@@ -70,6 +76,8 @@ pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, perso
             session_votes::user_id.eq(person),
         ))
         .execute(tx.pg)?;
+    let told = VoteAudit { event_id: event.row.id };
+    tx.audit_for(event.organiser_ids().next(), "session_votes", id, None, Some(&told))?;
     find(&mut tx.conn(), session.id, person, id)
 }
 
@@ -77,5 +85,6 @@ pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, perso
 pub fn delete(tx: &mut Tx<'_>, event: &Event, current: &Vote) -> Result<()> {
     sessions::check_voting(tx, event)?;
     diesel::delete(session_votes::table.find(current.id)).execute(tx.pg)?;
-    Ok(())
+    let told = VoteAudit { event_id: event.row.id };
+    tx.audit_for(event.organiser_ids().next(), "session_votes", current.id, Some(&told), None)
 }
