@@ -64,7 +64,8 @@ fn an_event_is_the_same_to_a_calendar_for_good_and_each_edition_has_a_number() {
     assert_eq!((values(&first, "UID"), values(&first, "SEQUENCE")), (vec![id], vec!["0"]));
     assert_eq!(values(&first, "SUMMARY"), [title.replace('\\', "\\\\").replace(';', "\\;").replace(',', "\\,")]);
     assert!(!first.iter().any(|line| line == "BEGIN:VALARM"), "what somebody wrote became a part of its own");
-    let dates = |lines: &[String]| lines.iter().filter(|line| line.starts_with("DTSTART;TZID")).cloned().collect::<Vec<_>>();
+    let dates =
+        |lines: &[String]| lines.iter().filter(|line| line.starts_with("DTSTART;TZID")).cloned().collect::<Vec<_>>();
     assert_eq!(dates(&first), ["DTSTART;TZID=Europe/London:20990115T180000"]);
     assert_eq!(values(&first, "LOCATION"), ["City Hall"]);
     assert_eq!(values(&first, "STATUS"), ["CONFIRMED"]);
@@ -76,9 +77,15 @@ fn an_event_is_the_same_to_a_calendar_for_good_and_each_edition_has_a_number() {
     assert_eq!(dates(&second), ["DTSTART;TZID=Europe/London:20990716T180000"]);
     assert_eq!((values(&second, "UID"), values(&second, "SEQUENCE")), (vec![id], vec!["1"]));
     scene.organiser().post(&format!("{path}/cancel"), json!({})).expect(200);
-    for calendar in [format!("{path}.ics"), "/v1/networks/london-peer-group.ics".into(), "/v1/organisations/hackney.ics".into()] {
+    for calendar in
+        [format!("{path}.ics"), "/v1/networks/london-peer-group.ics".into(), "/v1/organisations/hackney.ics".into()]
+    {
         let third = scene.calendar(&calendar);
-        assert_eq!((values(&third, "STATUS"), values(&third, "SEQUENCE")), (vec!["CANCELLED"], vec!["2"]), "{calendar}");
+        assert_eq!(
+            (values(&third, "STATUS"), values(&third, "SEQUENCE")),
+            (vec!["CANCELLED"], vec!["2"]),
+            "{calendar}"
+        );
     }
     let read = scene.server.anonymous().get(&format!("{path}.ics")).expect(200);
     let held = scene.server.anonymous().get(&format!("{path}.ics")).header("If-None-Match", read.etag());
@@ -138,8 +145,14 @@ fn ones_own_calendar_is_read_by_who_knows_its_address_until_that_is_revoked() {
 #[test]
 fn feeds_say_what_is_to_come() {
     let scene = Scene::new();
-    let path = scene.published(event("hackney").with("title", "Tea <b>&</b> cake").with("description", "**Cake** <script>"));
-    scene.published(event("hackney").with("title", "Earlier").with("startsAt", "2098-01-15T18:00:00Z").with("endsAt", "2098-01-15T19:00:00Z"));
+    let path =
+        scene.published(event("hackney").with("title", "Tea <b>&</b> cake").with("description", "**Cake** <script>"));
+    scene.published(
+        event("hackney")
+            .with("title", "Earlier")
+            .with("startsAt", "2098-01-15T18:00:00Z")
+            .with("endsAt", "2098-01-15T19:00:00Z"),
+    );
     scene.organiser().post("/v1/events", event("hackney").with("title", "Draft")).expect(201);
     let cancelled = scene.published(event("hackney").with("title", "Cancelled"));
     scene.organiser().post(&format!("{cancelled}/cancel"), json!({})).expect(200);
@@ -186,7 +199,8 @@ fn events_are_found_by_words_place_network_and_free_places_and_counted() {
     assert!(found("network=nowhere").is_empty() && found("region=London").is_empty());
     scene.server.database().execute("update organisations set region = 'London'");
     assert_eq!(found("region=London").len(), 2);
-    let counted = nobody.get("/v1/events?q=marketplace&count=true&facets=kind,status,network,organiser,region,month,hasPlaces");
+    let counted =
+        nobody.get("/v1/events?q=marketplace&count=true&facets=kind,status,network,organiser,region,month,hasPlaces");
     let counted = counted.expect(200);
     let told: Vec<String> = counted["facets"]
         .as_array()
@@ -215,5 +229,8 @@ fn events_are_found_by_words_place_network_and_free_places_and_counted() {
     assert_eq!(titles.len(), 2);
     let cursor = nobody.get("/v1/events?limit=1").expect(200);
     let cursor = cursor.text("nextCursor");
-    assert_eq!(nobody.get(&format!("/v1/events?sort=-startsAt&cursor={cursor}")).expect(400).faults(), ["cursor wrong_cursor"]);
+    assert_eq!(
+        nobody.get(&format!("/v1/events?sort=-startsAt&cursor={cursor}")).expect(400).faults(),
+        ["cursor wrong_cursor"]
+    );
 }

@@ -190,7 +190,10 @@ fn an_unconference_is_pitched_voted_merged_laid_out_and_told() {
     }
     (0..5).for_each(|n| drop(scene.slot(n)));
     let proposed = scene.organiser().get(&format!("{}/proposal?seed=7", scene.schedule())).expect(200);
-    assert_eq!((proposed["unplaced"].as_array().unwrap().len(), proposed["placements"].as_array().unwrap().len()), (0, 25));
+    assert_eq!(
+        (proposed["unplaced"].as_array().unwrap().len(), proposed["placements"].as_array().unwrap().len()),
+        (0, 25)
+    );
     let (satisfied, greedy) = (&proposed["satisfiedVoteCount"], &proposed["greedySatisfiedVoteCount"]);
     assert!(satisfied.as_u64() >= greedy.as_u64() && satisfied.as_u64() <= proposed["voteCount"].as_u64());
     scene.place(proposed["placements"].clone()).expect(200);

@@ -111,7 +111,8 @@ fn rules_are_those_of_the_standard_and_bounded() {
     ] {
         assert_eq!(check(good), Ok(()), "{good}");
     }
-    for bad in ["FREQ=MONTHLY;BYDAY=9XX", "FREQ=DAILY;COUNT=many", "FREQ=WEEKLY;BYMONTHDAY=3", "FREQ=DAILY;UNTIL=soon"] {
+    for bad in ["FREQ=MONTHLY;BYDAY=9XX", "FREQ=DAILY;COUNT=many", "FREQ=WEEKLY;BYMONTHDAY=3", "FREQ=DAILY;UNTIL=soon"]
+    {
         assert!(matches!(check(bad), Err(Refused::Rule(_))), "{bad}: {:?}", check(bad));
     }
     assert_eq!(check("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), Err(Refused::Never));

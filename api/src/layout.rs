@@ -141,9 +141,9 @@ impl<'a> Board<'a> {
             && (0..self.task.rooms.len()).filter_map(|room| self.grid.get(&(slot, room))).all(|other| {
                 *other == session
                     || Some(*other) == leaving
-                    || self.session(*other).is_none_or(|other| {
-                        other.speakers.iter().all(|speaker| !wanted.speakers.contains(speaker))
-                    })
+                    || self
+                        .session(*other)
+                        .is_none_or(|other| other.speakers.iter().all(|speaker| !wanted.speakers.contains(speaker)))
             })
     }
 
@@ -195,7 +195,8 @@ impl<'a> Board<'a> {
 
     /// The session with most votes first, each where it satisfies most; of rooms that do the same, the smallest.
     fn place_greedily(&mut self) {
-        let mut order: Vec<usize> = (0..self.cells.len()).filter(|index| self.cells.get(*index) == Some(&None)).collect();
+        let mut order: Vec<usize> =
+            (0..self.cells.len()).filter(|index| self.cells.get(*index) == Some(&None)).collect();
         order.sort_by_key(|index| (std::cmp::Reverse(self.session(*index).map_or(0, |s| s.voters.len())), *index));
         for session in order {
             let mut best: Option<(Score, std::cmp::Reverse<usize>, std::cmp::Reverse<Cell>)> = None;

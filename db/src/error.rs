@@ -187,9 +187,11 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "placements_room_fkey" | "placements_slot_fkey" => {
             conflict("", "in_use", "Sessions take place there; move them in the schedule first.")
         }
-        "placements_equipped" => {
-            conflict("/equipment", "lacks_equipment", "A session that takes place there needs what the room would lack.")
-        }
+        "placements_equipped" => conflict(
+            "/equipment",
+            "lacks_equipment",
+            "A session that takes place there needs what the room would lack.",
+        ),
         "placements_speak_once" => conflict(
             "/speakers",
             "speaker_clash",

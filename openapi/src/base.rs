@@ -54,8 +54,8 @@ pub(crate) fn document() -> Value {
             { "name": "moderation", "description": "What moderators decide about comments, and how often." },
             { "name": "networks", "description": "Peers who meet: who belongs to a network, and when it meets again and again." },
             { "name": "organisations", "description": "Public bodies, utilities, suppliers and communities." },
-            { "name": "programmes", "description": "What takes place at an unconference: what people pitch and vote for, the rooms and slots, and what they note." },
             { "name": "products", "description": "What organisations use, build or plan to build." },
+            { "name": "programmes", "description": "What takes place at an unconference: what people pitch and vote for, the rooms and slots, and what they note." },
         ],
         "paths": {},
         "components": {

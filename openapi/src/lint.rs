@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use api::contract::stand_alone;
 use serde_json::{Value, json};
 
 use crate::common::implied_problems;
@@ -158,9 +159,8 @@ impl Lint<'_> {
         collect_examples(self.document, "#", &mut found);
         for (at, schema, example) in found {
             let mut whole = schema.clone();
-            if let Some(object) = whole.as_object_mut() {
-                object.insert("components".to_owned(), self.document["components"].clone());
-            }
+            let known = self.document["components"]["schemas"].as_object();
+            stand_alone(&mut whole, |name| Some((known?.get_key_value(name)?.0.as_str(), known?.get(name)?)));
             let outcome = jsonschema::draft202012::options().should_validate_formats(true).build(&whole);
             match outcome {
                 Ok(validator) => {

@@ -109,11 +109,13 @@ fn is_documented(path: &str) -> bool {
 fn fits(template: &str, path: &str) -> bool {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     template.len() == path.len()
-        && template.iter().zip(path).all(|(wanted, is)| match wanted.strip_prefix('{').and_then(|p| p.split_once('}')) {
-            None => *wanted == is,
-            // No id has a dot, but `{id}.ics` has.
-            Some((_, "")) => !is.is_empty() && !is.contains('.'),
-            Some((_, ending)) => is.ends_with(ending),
+        && template.iter().zip(path).all(|(wanted, is)| {
+            match wanted.strip_prefix('{').and_then(|p| p.split_once('}')) {
+                None => *wanted == is,
+                // No id has a dot, but `{id}.ics` has.
+                Some((_, "")) => !is.is_empty() && !is.contains('.'),
+                Some((_, ending)) => is.ends_with(ending),
+            }
         })
 }
 

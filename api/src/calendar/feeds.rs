@@ -16,16 +16,35 @@ const TITLE: &str = "Events of London's public services";
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventFeed {
     /// Version of JSON Feed.
-    #[schema(max_length = 60, pattern = r"^https://jsonfeed\.org/version/1\.1$", example = "https://jsonfeed.org/version/1.1")]
+    #[schema(
+        max_length = 60,
+        pattern = r"^https://jsonfeed\.org/version/1\.1$",
+        example = "https://jsonfeed.org/version/1.1"
+    )]
     pub version: String,
     /// What it is.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001f\u007f]+$", example = "Events of London's public services")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f]+$",
+        example = "Events of London's public services"
+    )]
     pub title: String,
     /// Address of the events as the API has them.
-    #[schema(format = "uri", max_length = 2000, pattern = "^https?://", example = "https://api.loti.example/v1/events")]
+    #[schema(
+        format = "uri",
+        max_length = 2000,
+        pattern = "^https?://",
+        example = "https://api.loti.example/v1/events"
+    )]
     pub home_page_url: String,
     /// Address of this feed.
-    #[schema(format = "uri", max_length = 2000, pattern = "^https?://", example = "https://api.loti.example/v1/feeds/events.json")]
+    #[schema(
+        format = "uri",
+        max_length = 2000,
+        pattern = "^https?://",
+        example = "https://api.loti.example/v1/feeds/events.json"
+    )]
     pub feed_url: String,
     /// What is to come, what begins first before the others.
     #[schema(max_items = 100)]
@@ -36,16 +55,30 @@ pub struct EventFeed {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventFeedItem {
     /// Id of the event, as a URN.
-    #[schema(max_length = 60, pattern = "^urn:uuid:[0-9a-f-]{36}$", example = "urn:uuid:0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    #[schema(
+        max_length = 60,
+        pattern = "^urn:uuid:[0-9a-f-]{36}$",
+        example = "urn:uuid:0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"
+    )]
     pub id: String,
     /// Address of the event.
-    #[schema(format = "uri", max_length = 2000, pattern = "^https?://", example = "https://api.loti.example/v1/events/0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
+    #[schema(
+        format = "uri",
+        max_length = 2000,
+        pattern = "^https?://",
+        example = "https://api.loti.example/v1/events/0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"
+    )]
     pub url: String,
     /// What it is called.
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001f\u007f]+$", example = "London teacamp")]
     pub title: String,
     /// When and where, in a line.
-    #[schema(min_length = 1, max_length = 500, pattern = r"^[^\u0000-\u001f\u007f]+$", example = "2027-01-21T18:00:00+00:00, City Hall")]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\u0000-\u001f\u007f]+$",
+        example = "2027-01-21T18:00:00+00:00, City Hall"
+    )]
     pub summary: String,
     /// What it is about, as HTML that is safe to show.
     #[schema(max_length = 200_000, pattern = r"^[^\u0000]*$", example = "<p>How boroughs buy.</p>")]

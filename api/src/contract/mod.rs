@@ -123,7 +123,9 @@ impl Contract {
     }
 
     fn compile(&self, mut schema: Value) -> Result<Validator, String> {
-        schemas::stand_alone(&mut schema, |name| self.schemas.get_key_value(name).map(|(name, known)| (name.as_str(), known)));
+        schemas::stand_alone(&mut schema, |name| {
+            self.schemas.get_key_value(name).map(|(name, known)| (name.as_str(), known))
+        });
         jsonschema::draft202012::options()
             .should_validate_formats(true)
             .with_format("spdx", is_spdx)

@@ -201,11 +201,7 @@ async fn list_calendars(app: Data<App>, caller: Caller, query: Query<Paging>) ->
         (status = 409, description = "There are ten already."),
     ),
 )]
-async fn create_calendar(
-    app: Data<App>,
-    once: Once,
-    body: Json<CreateCalendar>,
-) -> Result<impl Responder, Problem> {
+async fn create_calendar(app: Data<App>, once: Once, body: Json<CreateCalendar>) -> Result<impl Responder, Problem> {
     let (Json(CreateCalendar { name }), token) = (body, secret::unguessable()?);
     let url = format!("{}/v1/calendars/{token}.ics", app.config.public_url);
     let created = once.run(move |tx| {

@@ -67,7 +67,10 @@ pub fn of_address(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Vec<(Event, 
     let query = events::table.filter(events::id.eq_any(ids)).order((events::starts_at.desc(), events::id.desc()));
     let found: Vec<Event> = query.select(columns(Some(owner))).load(conn.pg)?;
     let status = |event: &Event| answered.iter().find(|answered| answered.event == event.row.id);
-    Ok(found.into_iter().filter_map(|event| status(&event).map(|answered| answered.status).map(|s| (event, s))).collect())
+    Ok(found
+        .into_iter()
+        .filter_map(|event| status(&event).map(|answered| answered.status).map(|s| (event, s)))
+        .collect())
 }
 
 #[derive(QueryableByName)]

@@ -99,9 +99,9 @@ pub fn list(
         Some(Position::Latest(at, id)) => {
             query.filter(events::starts_at.le(at)).filter(events::starts_at.lt(at).or(events::id.lt(id)))
         }
-        Some(Position::Relevance(score, id)) => query
-            .filter(relevance(filter).le(score))
-            .filter(relevance(filter).lt(score).or(events::id.lt(id))),
+        Some(Position::Relevance(score, id)) => {
+            query.filter(relevance(filter).le(score)).filter(relevance(filter).lt(score).or(events::id.lt(id)))
+        }
     };
     query = match sort {
         Sort::Earliest => query.order((events::starts_at, events::id)),

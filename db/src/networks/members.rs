@@ -101,12 +101,7 @@ pub fn create(tx: &mut Tx<'_>, id: Uuid, network: &Network, person: Uuid, role: 
 }
 
 /// Gives a locked member another role.
-pub fn update(
-    tx: &mut Tx<'_>,
-    network: &Network,
-    current: &NetworkMember,
-    role: NetworkRole,
-) -> Result<NetworkMember> {
+pub fn update(tx: &mut Tx<'_>, network: &Network, current: &NetworkMember, role: NetworkRole) -> Result<NetworkMember> {
     if current.role == role {
         return Ok(current.clone());
     }

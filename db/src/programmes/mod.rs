@@ -320,9 +320,8 @@ struct Vote {
 
 /// Everything that a layout is made of.
 pub fn wishes(conn: &mut Conn<'_>, event_id: Uuid) -> Result<Wishes> {
-    let votes: Vec<Vote> = diesel::sql_query("select session, voter from event_votes($1)")
-        .bind::<SqlUuid, _>(event_id)
-        .load(conn.pg)?;
+    let votes: Vec<Vote> =
+        diesel::sql_query("select session, voter from event_votes($1)").bind::<SqlUuid, _>(event_id).load(conn.pg)?;
     Ok(Wishes {
         programme: programme(conn, event_id, None)?,
         speakers: sessions::speakers(conn, event_id)?,

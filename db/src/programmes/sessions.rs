@@ -194,7 +194,8 @@ pub fn merge(tx: &mut Tx<'_>, event: &Event, current: &Session, into: Uuid) -> R
         .for_update()
         .first::<SessionStatus>(tx.pg)
         .optional()?;
-    let fault = |code: &'static str, detail: &'static str| Err(Error::Conflict(vec![Fault::new("/into", code, detail)]));
+    let fault =
+        |code: &'static str, detail: &'static str| Err(Error::Conflict(vec![Fault::new("/into", code, detail)]));
     match target {
         None => return fault("unknown_session", "names no session of the same event"),
         Some(_) if into == current.id => return fault("itself", "is the session itself"),

@@ -70,11 +70,7 @@ pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, perso
     check_stands(session, "Votes are for what stands.")?;
     sessions::check_voting(tx, event)?;
     diesel::insert_into(session_votes::table)
-        .values((
-            session_votes::id.eq(id),
-            session_votes::session_id.eq(session.id),
-            session_votes::user_id.eq(person),
-        ))
+        .values((session_votes::id.eq(id), session_votes::session_id.eq(session.id), session_votes::user_id.eq(person)))
         .execute(tx.pg)?;
     let told = VoteAudit { event_id: event.row.id };
     tx.audit_for(event.organiser_ids().next(), "session_votes", id, None, Some(&told))?;

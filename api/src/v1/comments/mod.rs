@@ -19,16 +19,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use self::wire::{
-    ChangeableComment, Comment, CommentPage, CommentVersionPage, CreateComment, Onlooker, UpdateComment,
-};
+use self::wire::{ChangeableComment, Comment, CommentPage, CommentVersionPage, CreateComment, Onlooker, UpdateComment};
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, Query, Single};
-use crate::middleware::limits::shared;
 use crate::markdown;
+use crate::middleware::limits::shared;
 use crate::problem::Problem;
 use crate::routes::Routes;
 

@@ -124,9 +124,7 @@ async fn list_notifications(app: Data<App>, caller: Caller, query: Query<Paging>
     let (Query(paging), actor) = (query, caller.actor()?);
     let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
     let person = actor.principal.user_id().unwrap_or_default();
-    let read = app.db.read_as(actor, move |conn, _| {
-        Ok::<_, Problem>(changes::for_person(conn, person, after, limit)?)
-    });
+    let read = app.db.read_as(actor, move |conn, _| Ok::<_, Problem>(changes::for_person(conn, person, after, limit)?));
     let page = read.await?.map(EventChange::from);
     let next = page.next.as_ref().map(Cursor::write);
     Ok(Collection { page: EventChangePage { items: page.items, next_cursor: next.clone() }, next })

@@ -30,19 +30,11 @@ use wire::{CancelEvent, CreateEvent, Event, UpdateEvent};
 /// The operations on events.
 #[must_use]
 pub fn routes() -> Routes {
-    routes![
-        create_event,
-        get_event,
-        update_event,
-        delete_event,
-        publish_event,
-        cancel_event,
-        complete_event
-    ]
-    .merge(list::routes())
-    .merge(changes::routes())
-    .merge(rsvps::routes())
-    .merge(attendance::routes())
+    routes![create_event, get_event, update_event, delete_event, publish_event, cancel_event, complete_event]
+        .merge(list::routes())
+        .merge(changes::routes())
+        .merge(rsvps::routes())
+        .merge(attendance::routes())
 }
 
 /// Which event.

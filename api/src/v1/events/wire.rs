@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
+use crate::calendar::zones;
 use crate::http::text::OrganisationKey;
 use crate::merge_patch;
 use crate::problem::Problem;
-use crate::calendar::zones;
 use crate::v1::networks::wire::NetworkReference;
 use crate::v1::organisations::wire::{OrganisationReference, fault};
 

@@ -171,9 +171,7 @@ fn comes(series: &CreateEventSeries) -> Result<(), ValidationError> {
     }
     match recurrence::check(&series.rrule, series.starts_on.and_time(series.time()), &series.time_zone) {
         Ok(()) => Ok(()),
-        Err(Refused::Zone) => {
-            Err(fault("/timeZone", "unknown_time_zone", "names no time zone of the IANA database"))
-        }
+        Err(Refused::Zone) => Err(fault("/timeZone", "unknown_time_zone", "names no time zone of the IANA database")),
         Err(Refused::Never) => Err(fault("/rrule", "never", "never comes: it has no day after `startsOn`")),
         Err(Refused::Rule(why)) => {
             let mut refused = fault("/rrule", "wrong_rule", "is no recurrence rule (RFC 5545)");
@@ -336,11 +334,7 @@ async fn create_event_series(
     security((), ("oauth2" = ["networks:read"]), ("bearer" = [])),
     responses((status = 200, body = EventSeries, description = "The series.")),
 )]
-async fn get_event_series(
-    app: Data<App>,
-    caller: Caller,
-    path: Path<(Key, Uuid)>,
-) -> Result<impl Responder, Problem> {
+async fn get_event_series(app: Data<App>, caller: Caller, path: Path<(Key, Uuid)>) -> Result<impl Responder, Problem> {
     let (Path((key, id)), person) = (path, caller.viewer().user_id());
     let read = caller.read(&app.db, move |conn, roles| {
         let network = networks::find(conn, person, &key)?;

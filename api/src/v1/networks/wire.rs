@@ -124,11 +124,7 @@ impl CreateNetwork {
 
 impl From<NetworkState> for CreateNetwork {
     fn from(NetworkState { slug, name, description, organisation_id }: NetworkState) -> Self {
-        Self {
-            slug: Some(slug),
-            facts: NetworkFacts { name, description },
-            organisation: organisation_id.to_string(),
-        }
+        Self { slug: Some(slug), facts: NetworkFacts { name, description }, organisation: organisation_id.to_string() }
     }
 }
 

@@ -55,7 +55,12 @@ pub struct SessionNote {
     pub(crate) facts: CreateSessionNote,
     /// The same as HTML that any page can show: without scripts, styles and images, links to http, https and mailto
     /// only.
-    #[schema(read_only, max_length = 400_000, pattern = r"^[^\u0000]*$", example = "<p>Three boroughs share code.</p>\n")]
+    #[schema(
+        read_only,
+        max_length = 400_000,
+        pattern = r"^[^\u0000]*$",
+        example = "<p>Three boroughs share code.</p>\n"
+    )]
     pub body_html: String,
 }
 

@@ -31,7 +31,7 @@ use crate::v1::organisations::wire::fault;
 /// The operations here.
 #[must_use]
 pub fn routes() -> Routes {
-    routes![get_schedule, update_schedule, propose_schedule, publish_schedule]
+    routes![get_schedule, update_schedule, get_schedule_proposal, publish_schedule]
 }
 
 /// What takes place where, with everything that it is made of.
@@ -133,7 +133,7 @@ pub struct ScheduleProposal {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub struct ProposeSchedule {
+pub struct GetScheduleProposal {
     /// Number to begin from, for another proposal of the same quality.
     #[serde(default)]
     #[param(required = false, value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64, default = 0, example = 1)]
@@ -207,17 +207,17 @@ async fn update_schedule(
 /// layout. Nothing is changed; to take it, give its `placements` to `update_schedule`.
 #[utoipa::path(
     get, path = "/events/{id}/schedule/proposal", tag = "programmes",
-    params(EventPath, ProposeSchedule, IfNoneMatchHeader),
+    params(EventPath, GetScheduleProposal, IfNoneMatchHeader),
     security(("oauth2" = ["events:read"]), ("bearer" = [])),
     responses((status = 200, body = ScheduleProposal, description = "The proposal.")),
 )]
-async fn propose_schedule(
+async fn get_schedule_proposal(
     app: Data<App>,
     caller: Caller,
     key: Path<Key>,
-    query: Query<ProposeSchedule>,
+    query: Query<GetScheduleProposal>,
 ) -> Result<impl Responder, Problem> {
-    let (Path(key), Query(ProposeSchedule { seed, keep }), actor) = (key, query, caller.actor()?);
+    let (Path(key), Query(GetScheduleProposal { seed, keep }), actor) = (key, query, caller.actor()?);
     let person = actor.principal.user_id();
     let read = app.db.read_as(actor, move |conn, roles| {
         let event = db::events::find(conn, &db::events::Sight::new(roles, person), &key)?;
@@ -279,7 +279,8 @@ fn proposal(wishes: &Wishes, seed: i64, keep: bool) -> ScheduleProposal {
     };
     for session in sessions {
         let needed = &session.state.equipment.0;
-        let fits = rooms.iter().enumerate().filter(|(_, room)| needed.iter().all(|n| room.state.equipment.0.contains(n)));
+        let fits =
+            rooms.iter().enumerate().filter(|(_, room)| needed.iter().all(|n| room.state.equipment.0.contains(n)));
         let speakers = wishes.speakers.get(&session.id).into_iter().flatten();
         let kept = placements.iter().find(|placement| keep && placement.session_id == session.id);
         let cell = kept.and_then(|kept| Some((*slot_index.get(&kept.slot_id)?, *room_index.get(&kept.room_id)?)));
