@@ -189,13 +189,13 @@ fn events_are_found_by_words_place_network_and_free_places_and_counted() {
         titles.sort();
         titles
     };
-    let (clinic, teacamp) = ("Marketplace clinic".to_owned(), "Teacamp: digital marketplace".to_owned());
-    assert_eq!(found("q=marketplace"), [clinic.clone(), teacamp.clone()], "no draft of others");
-    assert_eq!(found("q=digital"), [teacamp.clone()]);
-    assert_eq!(found("venue=mare+street"), [clinic.clone()]);
-    assert_eq!(found("stepFree=true"), [clinic.clone()]);
-    assert_eq!(found("hasPlaces=false"), [teacamp.clone()]);
-    assert_eq!(found("network=london-peer-group&kind=meeting"), [clinic.clone()]);
+    let (clinic, teacamp) = ("Marketplace clinic", "Teacamp: digital marketplace");
+    assert_eq!(found("q=marketplace"), [clinic, teacamp], "no draft of others");
+    assert_eq!(found("q=digital"), [teacamp]);
+    assert_eq!(found("venue=mare+street"), [clinic]);
+    assert_eq!(found("stepFree=true"), [clinic]);
+    assert_eq!(found("hasPlaces=false"), [teacamp]);
+    assert_eq!(found("network=london-peer-group&kind=meeting"), [clinic]);
     assert!(found("network=nowhere").is_empty() && found("region=London").is_empty());
     scene.server.database().execute("update organisations set region = 'London'");
     assert_eq!(found("region=London").len(), 2);

@@ -196,7 +196,7 @@ fn an_unconference_is_pitched_voted_merged_laid_out_and_told() {
     );
     let (satisfied, greedy) = (&proposed["satisfiedVoteCount"], &proposed["greedySatisfiedVoteCount"]);
     assert!(satisfied.as_u64() >= greedy.as_u64() && satisfied.as_u64() <= proposed["voteCount"].as_u64());
-    scene.place(proposed["placements"].clone()).expect(200);
+    scene.place(&proposed["placements"]).expect(200);
     scene.organiser().call("POST", &format!("{}/publish", scene.schedule())).expect(200);
     let schedule = scene.server.anonymous().get(&scene.schedule()).expect(200);
     assert_eq!(schedule["placements"].as_array().unwrap().len(), 25);

@@ -6,6 +6,7 @@ use std::io::Write;
 use db::Role;
 use serde_json::json;
 
+use crate::support::client::Client;
 use crate::support::contract::{Operation, operations};
 use crate::support::operations::{PUBLICCODE, Target, World, bare_call, body_of, call, path_of, text_of};
 use crate::support::raw::receive;
@@ -204,29 +205,7 @@ fn those_of_what_is_stored() {
         if matches!(operation.id.as_str(), "confirm_citation" | "confirm_citations" | "update_citation") {
             server.database().execute("update citations set status = 'withdrawn'");
         }
-        if NO_UNCONFERENCE.contains(&operation.id.as_str()) {
-            server.database().execute("update events set kind = 'meeting'");
-        }
-        match operation.id.as_str() {
-            "delete_network" => {
-                let network = server.database().texts("select max(id::text) as value from networks");
-                server.database().execute(&format!("update events set network_id = '{}'", network[0]));
-            }
-            "update_event_series" => {
-                server.database().execute("update event_series set rrule = 'FREQ=MONTHLY'");
-                admin.patch(&path, json!({ "capacity": 20 })).header("If-Match", "*").expect(200);
-                server.database().execute("update events set accepted_count = 13 where series_id is not null");
-            }
-            "create_session_note" => server.database().execute("update events set status = 'cancelled'"),
-            "delete_session_vote" => server.database().execute("update schedules set votes_close_at = now()"),
-            _ => {}
-        }
-        if operation.id == "delete_event" {
-            server.database().execute("update events set status = 'published'");
-        }
-        if matches!(operation.id.as_str(), "update_event" | "create_rsvp") {
-            server.database().execute("update events set status = 'cancelled' where status = 'published'");
-        }
+        spoil_event(&server, &admin, operation, &path);
         if operation.id == "update_client" {
             let reader = "update clients set kind = 'catalogue_key', role = 'viewer', scopes = '{products:read}'";
             server.database().execute(reader);
@@ -244,8 +223,12 @@ fn those_of_what_is_stored() {
                 "create_client" => body["organisation"] = "elsewhere".into(),
                 "create_comment" => body["parent"] = json!(Target::missing().comment),
                 _ if done => {}
-                "confirm_citations" | "update_citation" | "update_event" | "create_rsvp" => {}
-                "create_session_note" | "update_event_series" => {}
+                "confirm_citations"
+                | "create_rsvp"
+                | "create_session_note"
+                | "update_citation"
+                | "update_event"
+                | "update_event_series" => {}
                 id if NO_UNCONFERENCE.contains(&id) => {}
                 "create_claim" => body["companyNumber"] = "SC000000".into(),
                 "update_identity_provider" => body = json!({ "issuer": "https://id.example", "audience": "loti" }),
@@ -258,6 +241,33 @@ fn those_of_what_is_stored() {
         }
         let refused = wanted.expect(409);
         assert!(!refused.faults().is_empty(), "{}: a conflict says with what", operation.id);
+    }
+}
+
+/// Brings an event, or what belongs to it, into a state in which the operation is refused.
+fn spoil_event(server: &Server, admin: &Client<'_>, operation: &Operation, path: &str) {
+    if NO_UNCONFERENCE.contains(&operation.id.as_str()) {
+        server.database().execute("update events set kind = 'meeting'");
+    }
+    match operation.id.as_str() {
+        "delete_network" => {
+            let network = server.database().texts("select max(id::text) as value from networks");
+            server.database().execute(&format!("update events set network_id = '{}'", network[0]));
+        }
+        "update_event_series" => {
+            server.database().execute("update event_series set rrule = 'FREQ=MONTHLY'");
+            admin.patch(path, json!({ "capacity": 20 })).header("If-Match", "*").expect(200);
+            server.database().execute("update events set accepted_count = 13 where series_id is not null");
+        }
+        "create_session_note" => server.database().execute("update events set status = 'cancelled'"),
+        "delete_session_vote" => server.database().execute("update schedules set votes_close_at = now()"),
+        _ => {}
+    }
+    if operation.id == "delete_event" {
+        server.database().execute("update events set status = 'published'");
+    }
+    if matches!(operation.id.as_str(), "update_event" | "create_rsvp") {
+        server.database().execute("update events set status = 'cancelled' where status = 'published'");
     }
 }
 

@@ -61,7 +61,7 @@ impl Scene {
         format!("{}/schedule", self.path)
     }
 
-    pub fn place(&self, placements: Value) -> crate::support::client::Call<'_> {
+    pub fn place(&self, placements: &Value) -> crate::support::client::Call<'_> {
         let body = json!({ "placements": placements });
         self.organiser().patch(&self.schedule(), body).header("If-Match", "*")
     }
@@ -255,23 +255,23 @@ fn what_cannot_be_at_a_place_is_refused_with_what_is_in_its_way() {
             ],
         ),
     ] {
-        assert_eq!(scene.place(placements).expect(409).faults(), faults);
+        assert_eq!(scene.place(&placements).expect(409).faults(), faults);
     }
     let placed = json!([at(&a, &large, &first), at(&b_alike, &small, &second)]);
-    let laid = scene.place(placed.clone()).expect(200);
+    let laid = scene.place(&placed).expect(200);
     assert_eq!(laid["placements"].as_array().unwrap().len(), 2);
-    assert_eq!(scene.place(placed.clone()).expect(200)["version"], laid["version"], "nothing changed");
+    assert_eq!(scene.place(&placed).expect(200)["version"], laid["version"], "nothing changed");
     scene.organiser().patch(&scene.schedule(), json!({ "placements": [] })).header("If-Match", "\"1\"").expect(412);
 
     // What is in a place cannot be pulled from under it.
     let room = |id: &str| format!("{}/rooms/{id}", scene.path);
     assert_eq!(scene.organiser().delete(&room(&large)).header("If-Match", "*").expect(409).faults(), ["# in_use"]);
     scene.organiser().patch(&room(&large), json!({ "equipment": ["projector"] })).header("If-Match", "*").expect(200);
-    scene.place(json!([at(screened.text("id"), &large, &first)])).expect(200);
+    scene.place(&json!([at(screened.text("id"), &large, &first)])).expect(200);
     let bare = scene.organiser().patch(&room(&large), json!({ "equipment": [] })).header("If-Match", "*").expect(409);
     assert_eq!(bare.faults(), ["#/equipment lacks_equipment"]);
     let both = json!([at(screened.text("id"), &large, &first), at(&a, &small, &first)]);
-    scene.place(both).expect(200);
+    scene.place(&both).expect(200);
     let speaks = json!({ "speakers": ["Ada Lovelace"] });
     let clash = scene.organiser().patch(&format!("/v1/sessions/{}", screened.text("id")), speaks);
     assert_eq!(clash.header("If-Match", "*").expect(409).faults(), ["#/speakers speaker_clash"]);
@@ -300,7 +300,7 @@ fn many_who_lay_out_at_once_make_no_clash() {
             .enumerate()
             .map(|(k, (room, slot))| json!({ "session": sessions[(n + k) % 6], "room": room, "slot": slot }))
             .collect();
-        scene.place(json!(placed))
+        scene.place(&json!(placed))
     });
     let answers = at_once(calls.collect());
     assert_eq!(how_many(&answers, 200), 12, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
@@ -320,13 +320,13 @@ fn who_planned_around_a_programme_learns_what_became_of_it() {
     let at = |room: &str| json!([{ "session": session["id"], "room": room, "slot": slot }]);
     let publish = || scene.organiser().call("POST", &format!("{}/publish", scene.schedule()));
     assert_eq!(publish().expect(409).faults(), ["#/placements empty"]);
-    scene.place(at(&large)).expect(200);
+    scene.place(&at(&large)).expect(200);
     let seen = |client: &Client<'_>| client.get(&scene.schedule()).expect(200)["placements"].as_array().unwrap().len();
     assert_eq!((seen(&scene.organiser()), seen(guest), seen(&scene.server.anonymous())), (1, 0, 0));
     publish().expect(200);
     publish().expect(409);
     assert_eq!((seen(guest), seen(&scene.server.anonymous())), (1, 1));
-    scene.place(at(&small)).expect(200);
+    scene.place(&at(&small)).expect(200);
     guest.delete(&format!("/v1/sessions/{}", session.text("id"))).header("If-Match", "*").expect(204);
     assert_eq!(seen(guest), 0);
     let later = json!({ "startsAt": "2099-01-15T18:00:00Z", "endsAt": "2099-01-15T21:00:00Z" });

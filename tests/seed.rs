@@ -36,6 +36,12 @@ fn fills_a_catalogue_once() {
     let hackney = get("/v1/organisations?identifier=GB-LAC:E09000012");
     assert_eq!(hackney.each("slug"), ["hackney"]);
 
+    let camp = get("/v1/events/smart-london-camp-2018");
+    assert_eq!((camp.text("status"), camp.text("startsAt")), ("completed", "2018-04-20T23:00:00Z"));
+    assert_eq!(get("/v1/events?network=london-peer-group&kind=teacamp&count=true")["total"], 6);
+    assert_eq!(get("/v1/events?q=teacamp+marketplace").each("slug"), ["london-teacamp-2017-3"]);
+    assert!(again.stderr.contains("events.json: 0 networks and events made"), "{}", again.stderr);
+
     let bought = get("/v1/citations?organisation=greater-london-authority");
     assert_eq!(
         (&bought["items"][0]["product"]["slug"], &bought["items"][0]["status"]),

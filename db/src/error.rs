@@ -169,44 +169,6 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "identity_providers_issuer_single_tenant" => {
             invalid("/issuer", "not_one_tenant", "must be the issuer of one tenant: by this one anybody could come in")
         }
-        "events_ends_after_start" => invalid("/endsAt", "before_start", "must be later than `startsAt`"),
-        "events_no_longer_than_a_month" => invalid("/endsAt", "too_late", "must be at most 31 days after `startsAt`"),
-        "events_takes_place_somewhere" => {
-            conflict("/venue", "nowhere", "An event that is published has a venue, an onlineUrl or both.")
-        }
-        "events_capacity_holds" => {
-            conflict("/capacity", "too_many_accepted", "More people than that were accepted already.")
-        }
-        "network_members_once" => conflict("", "joined_already", "You belong to this network already."),
-        "events_network_id_fkey" | "event_series_network_id_fkey" if kind == DatabaseErrorKind::ForeignKeyViolation => {
-            conflict("", "in_use", "The network has events or series; it stays with them.")
-        }
-        "rooms_name_key" => conflict("/name", "name_taken", "Another room of this event has this name."),
-        "slots_one_at_a_time" => conflict("/startsAt", "overlaps", "Another slot of this event is at that time."),
-        "slots_ends_after_start" => invalid("/endsAt", "before_start", "must be later than `startsAt`"),
-        "placements_room_fkey" | "placements_slot_fkey" => {
-            conflict("", "in_use", "Sessions take place there; move them in the schedule first.")
-        }
-        "placements_equipped" => conflict(
-            "/equipment",
-            "lacks_equipment",
-            "A session that takes place there needs what the room would lack.",
-        ),
-        "placements_speak_once" => conflict(
-            "/speakers",
-            "speaker_clash",
-            "Somebody would speak in two rooms at a time; move one of these sessions in the schedule first.",
-        ),
-        "placements_one_in_a_room" | "placements_of_standing" | "placements_pkey" | "placements_session_fkey" => {
-            Some(Error::Contention("the programme changed meanwhile".to_owned()))
-        }
-        "schedules_votes_close_after_opening" => {
-            invalid("/votesCloseAt", "before_start", "must be later than `votesOpenAt`")
-        }
-        "session_votes_once" => conflict("", "voted_already", "You have voted for this session."),
-        "session_votes_stands" | "sessions_merge_target" | "sessions_transition" => {
-            conflict("", "out_of_turn", "The session was merged or withdrawn meanwhile.")
-        }
         "imports_one_at_a_time" => conflict(
             "",
             "import_running",
@@ -234,6 +196,57 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")
+        }
+        _ => broken_meeting(constraint, kind),
+    }
+}
+
+/// The same for networks, events and their programmes.
+fn broken_meeting(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
+    let conflict = |pointer: &'static str, code: &'static str, detail: &'static str| {
+        Some(Error::Conflict(vec![Fault::new(pointer, code, detail)]))
+    };
+    let invalid =
+        |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
+    match constraint {
+        "events_ends_after_start" | "slots_ends_after_start" => {
+            invalid("/endsAt", "before_start", "must be later than `startsAt`")
+        }
+        "events_no_longer_than_a_month" => invalid("/endsAt", "too_late", "must be at most 31 days after `startsAt`"),
+        "events_takes_place_somewhere" => {
+            conflict("/venue", "nowhere", "An event that is published has a venue, an onlineUrl or both.")
+        }
+        "events_capacity_holds" => {
+            conflict("/capacity", "too_many_accepted", "More people than that were accepted already.")
+        }
+        "network_members_once" => conflict("", "joined_already", "You belong to this network already."),
+        "events_network_id_fkey" | "event_series_network_id_fkey" if kind == DatabaseErrorKind::ForeignKeyViolation => {
+            conflict("", "in_use", "The network has events or series; it stays with them.")
+        }
+        "rooms_name_key" => conflict("/name", "name_taken", "Another room of this event has this name."),
+        "slots_one_at_a_time" => conflict("/startsAt", "overlaps", "Another slot of this event is at that time."),
+        "placements_room_fkey" | "placements_slot_fkey" => {
+            conflict("", "in_use", "Sessions take place there; move them in the schedule first.")
+        }
+        "placements_equipped" => conflict(
+            "/equipment",
+            "lacks_equipment",
+            "A session that takes place there needs what the room would lack.",
+        ),
+        "placements_speak_once" => conflict(
+            "/speakers",
+            "speaker_clash",
+            "Somebody would speak in two rooms at a time; move one of these sessions in the schedule first.",
+        ),
+        "placements_one_in_a_room" | "placements_of_standing" | "placements_pkey" | "placements_session_fkey" => {
+            Some(Error::Contention("the programme changed meanwhile".to_owned()))
+        }
+        "schedules_votes_close_after_opening" => {
+            invalid("/votesCloseAt", "before_start", "must be later than `votesOpenAt`")
+        }
+        "session_votes_once" => conflict("", "voted_already", "You have voted for this session."),
+        "session_votes_stands" | "sessions_merge_target" | "sessions_transition" => {
+            conflict("", "out_of_turn", "The session was merged or withdrawn meanwhile.")
         }
         _ => None,
     }

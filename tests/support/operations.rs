@@ -409,7 +409,6 @@ pub fn body_of(operation: &Operation) -> Value {
         "cancel_event" => json!({ "reason": "The building is closed." }),
         "create_check_in" => json!({ "rsvp": RSVP }),
         "create_network" => network("ealing-council").into(),
-        "update_network" => json!({ "name": "Another name" }),
         "update_network_member" => json!({ "role": "convener" }),
         "create_event_series" => series().with("startsOn", "2020-01-16").with("rrule", "FREQ=YEARLY;COUNT=2").into(),
         "update_event_series" => json!({ "capacity": 12 }),
@@ -444,7 +443,7 @@ pub fn body_of(operation: &Operation) -> Value {
         "create_comment_flag" | "hide_comment" | "remove_comment" => json!({ "reason": "spam" }),
         "restore_comment" => json!({ "note": "It is within the rules." }),
         "create_client" => service_client("Nightly sync"),
-        "update_client" | "update_identity_provider" => json!({ "name": "Another name" }),
+        "update_client" | "update_identity_provider" | "update_network" => json!({ "name": "Another name" }),
         "approve_claim" | "end_citation" | "create_client_secret" | "withdraw_claim" => json!({}),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }

@@ -6,14 +6,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use db::events::EventStatus;
+use db::organisations::{self, Key};
 use db::reference::{self, LgslService};
-use db::{Actor, Db};
+use db::{Actor, Db, Tx, networks};
+use serde::Deserialize;
+use uuid::Uuid;
 
 use super::import::failure;
 use super::{Failure, block_on};
 use crate::config::Config;
 use crate::import::{Format, Import, Options, Resource, Rules, Tally};
+use crate::problem::Problem;
 use crate::v1;
+use crate::v1::events::wire::CreateEvent;
+use crate::v1::networks::wire::CreateNetwork;
 
 const COMMAND: &str = "loti seed";
 
@@ -22,6 +29,7 @@ const CATEGORIES: &str = include_str!("../../../db/seed/publiccode_categories.cs
 const ORGANISATIONS: &str = include_str!("../../../db/seed/organisations.csv");
 const PRODUCTS: &str = include_str!("../../../db/seed/products.jsonl");
 const CITATIONS: &str = include_str!("../../../db/seed/citations.csv");
+const EVENTS: &str = include_str!("../../../db/seed/events.json");
 
 pub(super) fn run() -> Result<(), Failure> {
     let db = Db::new(&Config::from_environment()?.database);
@@ -46,8 +54,59 @@ pub(super) fn run() -> Result<(), Failure> {
             eprintln!("{name}: {tally}");
             refused += tally.refused;
         }
+        let made = db.write(Actor::operator(COMMAND), |tx| events(tx, &meetings()?)).await;
+        let made =
+            made.map_err(|problem| Failure::failed(problem.cause.as_deref().unwrap_or(&problem.detail).to_owned()))?;
+        eprintln!("events.json: {made} networks and events made");
         if refused == 0 { Ok(()) } else { Err(Failure { code: 1, sentences: Vec::new() }) }
     })
+}
+
+/// Networks, and events that took place.
+#[derive(Deserialize)]
+struct Meetings {
+    networks: Vec<CreateNetwork>,
+    events: Vec<CreateEvent>,
+}
+
+fn meetings() -> Result<Meetings, Problem> {
+    serde_json::from_str(EVENTS).map_err(|error| Problem::internal(error.to_string()))
+}
+
+/// Makes those that are not there; tells how many.
+fn events(tx: &mut Tx<'_>, meetings: &Meetings) -> Result<usize, Problem> {
+    let mut made = 0;
+    for wanted in &meetings.networks {
+        let slug = wanted.slug.clone().unwrap_or_default();
+        if !is_there(networks::id_of(&mut tx.conn(), &Key::from(slug.as_str())))? {
+            let organisation = organisations::resolve_one(tx, "/organisation", &wanted.organisation)?;
+            networks::create(tx, Uuid::now_v7(), &wanted.state(slug, organisation))?;
+            made += 1;
+        }
+    }
+    for wanted in &meetings.events {
+        let slug = wanted.slug.clone().unwrap_or_default();
+        if !is_there(db::events::id_of(&mut tx.conn(), &Key::from(slug.as_str())))? {
+            let network = match &wanted.network {
+                Some(named) => Some(networks::id_of(&mut tx.conn(), &Key::from(named.as_str()))?),
+                None => None,
+            };
+            let state = wanted.state(tx, slug, network)?;
+            let draft = db::events::create(tx, Uuid::now_v7(), &state)?;
+            let published = db::events::advance(tx, &draft, EventStatus::Published, None)?;
+            db::events::advance(tx, &published, EventStatus::Completed, None)?;
+            made += 1;
+        }
+    }
+    Ok(made)
+}
+
+fn is_there(found: db::Result<Uuid>) -> db::Result<bool> {
+    match found {
+        Ok(_) => Ok(true),
+        Err(db::Error::NotFound) => Ok(false),
+        Err(other) => Err(other),
+    }
 }
 
 async fn load(

@@ -191,7 +191,8 @@ pub fn find(conn: &mut Conn<'_>, sight: &Sight, key: &Key) -> Result<Event> {
     Ok(query.select(columns(sight.person)).first(conn.pg)?)
 }
 
-fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
+/// The id of what a key names; a slug may be an earlier one.
+pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     match key {
         Key::Id(id) => Ok(*id),
         Key::Slug(slug) => slug_holder(conn, "events", slug),

@@ -135,10 +135,9 @@ impl ListEvents {
 
     fn sort(&self) -> Sort {
         match self.sort {
-            Some(EventSort::Earliest) => Sort::Earliest,
             Some(EventSort::Latest) => Sort::Latest,
             Some(EventSort::Relevance) | None if self.q.is_some() => Sort::Relevance,
-            Some(EventSort::Relevance) | None => Sort::Earliest,
+            Some(EventSort::Earliest | EventSort::Relevance) | None => Sort::Earliest,
         }
     }
 

@@ -192,11 +192,11 @@ async fn get_network_member(
 async fn update_network_member(
     app: Data<App>,
     caller: Caller,
-    path: Path<(Key, Uuid)>,
+    ids: Path<(Key, Uuid)>,
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<impl Responder, Problem> {
-    let Path((key, id)) = path;
+    let Path((key, id)) = ids;
     let changed = app.db.write(caller.actor()?, move |tx| {
         let (network, current) = locked(tx, &key, id)?;
         rules::may_convene(tx.roles(), &network)?;

@@ -34,7 +34,7 @@ pub fn routes() -> Routes {
     routes![list_event_series, create_event_series, get_event_series, update_event_series, delete_event_series]
 }
 
-/// When a network meets again and again (schema.org: EventSeries). Each time is an event of its own, made and published
+/// When a network meets again and again (schema.org: `EventSeries`). Each time is an event of its own, made and published
 /// some 400 days ahead, at most 60 at once; the others follow as time goes on.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -364,11 +364,11 @@ async fn get_event_series(app: Data<App>, caller: Caller, path: Path<(Key, Uuid)
 async fn update_event_series(
     app: Data<App>,
     caller: Caller,
-    path: Path<(Key, Uuid)>,
+    ids: Path<(Key, Uuid)>,
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<impl Responder, Problem> {
-    let (Path((key, id)), clock) = (path, app.clock);
+    let (Path((key, id)), clock) = (ids, app.clock);
     let changed = app.db.write(caller.actor()?, move |tx| {
         let network = networks::lock(tx, &key)?;
         let current = series::find(&mut tx.conn(), network.id, id)?;

@@ -202,11 +202,11 @@ async fn get_session_note(app: Data<App>, caller: Caller, path: Path<(Uuid, Uuid
 async fn update_session_note(
     app: Data<App>,
     caller: Caller,
-    path: Path<(Uuid, Uuid)>,
+    ids: Path<(Uuid, Uuid)>,
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<impl Responder, Problem> {
-    let Path((id, note)) = path;
+    let Path((id, note)) = ids;
     let changed = app.db.write(caller.actor()?, move |tx| {
         let (event, _) = session_seen(tx, id)?;
         let current = notes::lock(tx, id, note)?;

@@ -181,11 +181,11 @@ async fn get_room(app: Data<App>, caller: Caller, path: Path<(Key, Uuid)>) -> Re
 async fn update_room(
     app: Data<App>,
     caller: Caller,
-    path: Path<(Key, Uuid)>,
+    ids: Path<(Key, Uuid)>,
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<impl Responder, Problem> {
-    let Path((key, id)) = path;
+    let Path((key, id)) = ids;
     let changed = app.db.write(caller.actor()?, move |tx| {
         let (event, _) = changing(tx, &key)?;
         let current = rooms::find(&mut tx.conn(), event.row.id, id)?;

@@ -172,11 +172,11 @@ async fn get_slot(app: Data<App>, caller: Caller, path: Path<(Key, Uuid)>) -> Re
 async fn update_slot(
     app: Data<App>,
     caller: Caller,
-    path: Path<(Key, Uuid)>,
+    ids: Path<(Key, Uuid)>,
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<impl Responder, Problem> {
-    let Path((key, id)) = path;
+    let Path((key, id)) = ids;
     let changed = app.db.write(caller.actor()?, move |tx| {
         let (event, _) = changing(tx, &key)?;
         let current = slots::find(&mut tx.conn(), event.row.id, id)?;
