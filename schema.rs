@@ -1091,7 +1091,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         /// From when on votes count; null as soon as there is something to vote for.
         votes_open_at -> Nullable<Timestamptz>,
-        /// Until when votes are taken; null until the event begins.
+        /// Until when votes are taken; null until the event ends.
         votes_close_at -> Nullable<Timestamptz>,
         /// Since when everybody sees what takes place where; null while only organisers do.
         published_at -> Nullable<Timestamptz>,

@@ -106,6 +106,8 @@ fn ones_own_calendar_is_read_by_who_knows_its_address_until_that_is_revoked() {
     let address = |n: usize| format!("/v1/calendars/{}.ics", made[n].text("token"));
     assert!(made[0].text("url").ends_with(&address(0)));
     assert!(values(&scene.calendar(&address(0)), "UID").is_empty());
+    let kept = scene.server.anonymous().get(&address(0)).expect(200);
+    assert_eq!(kept.header("cache-control"), Some("private, no-cache"), "a cache does not show it to others");
     let answers: Vec<Answer> =
         clients.iter().map(|client| client.post(&format!("{path}/rsvps"), json!({})).expect(201)).collect();
     let own = scene.calendar(&address(0));

@@ -551,3 +551,66 @@ fn what_is_kept_stays_where_it_is() {
     let nowhere = Task { sessions: vec![Session::default()], ..Task::default() };
     assert_eq!(propose(&nowhere, 1).cells, [None]);
 }
+
+/// How many votes are satisfied when people at a wall lay out: the session with most votes first, into the largest room
+/// of the next slot that is free, where nobody speaks twice. By a measure of its own: a person has something to go to in
+/// a slot, or has not.
+fn at_a_wall(sessions: &[(usize, BTreeSet<usize>, String)], rooms: usize, slots: usize) -> usize {
+    let mut order: Vec<_> = sessions.iter().collect();
+    order.sort_by_key(|(_, voters, _)| std::cmp::Reverse(voters.len()));
+    let mut laid: Vec<Vec<&(usize, BTreeSet<usize>, String)>> = vec![Vec::new(); slots];
+    for session in order {
+        let free = |slot: &&mut Vec<&(usize, BTreeSet<usize>, String)>| {
+            slot.len() < rooms && slot.iter().all(|(_, _, speaker)| *speaker != session.2)
+        };
+        if let Some(slot) = laid.iter_mut().filter(free).min_by_key(|slot| slot.len()) {
+            slot.push(session);
+        }
+    }
+    laid.iter().map(|slot| slot.iter().flat_map(|(_, voters, _)| voters).collect::<BTreeSet<_>>().len()).sum()
+}
+
+#[test]
+fn as_many_sessions_as_a_camp_has_are_laid_out_better_than_at_a_wall() {
+    let scene = Scene::new();
+    let guests = scene.guests(60);
+    let speakers: Vec<String> = (0..58).map(|n| format!("Speaker {}", n % 49)).collect();
+    let pitches = (0..58).map(|n: usize| {
+        let body = json!({ "title": format!("Session {n}"), "speakers": [speakers[n]] });
+        scene.organiser().post(&format!("{}/sessions", scene.path), body)
+    });
+    let pitched: Vec<Answer> = at_once(pitches.collect());
+    assert_eq!(how_many(&pitched, 201), 58);
+    let mut wishes: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); 58];
+    for (voter, wished) in
+        (0..60).flat_map(|voter| (1..=8).map(move |k| (voter, (voter * k * 13 + k * k * 7) % 58 * k / 8)))
+    {
+        wishes[wished].insert(voter);
+    }
+    let votes =
+        wishes.iter().zip(&pitched).flat_map(|(voters, session)| voters.iter().map(|n| vote(&guests[*n], session)));
+    let votes: Vec<_> = votes.collect();
+    let cast = votes.len();
+    assert_eq!(how_many(&at_once(votes), 201), cast);
+    let rooms: Vec<String> = (0..12).map(|n| scene.room(&format!("Room {n}"), 8 + 6 * n)).collect();
+    let slots: Vec<String> = (0..5).map(|n| scene.slot(n)).collect();
+    let proposed = scene.organiser().get(&format!("{}/proposal", scene.schedule())).expect(200);
+    assert_eq!((&proposed["unplaced"], &proposed["voteCount"]), (&json!([]), &json!(cast)));
+    scene.place(&proposed["placements"]).expect(200);
+    let again = scene.organiser().get(&format!("{}/proposal?keep=true", scene.schedule())).expect(200);
+    assert_eq!(again["satisfiedVoteCount"], proposed["satisfiedVoteCount"], "what is kept is all there is");
+
+    let index = |id: &Value| pitched.iter().position(|session| session["id"] == *id).unwrap();
+    let placed = proposed["placements"].as_array().unwrap();
+    let mut busy = BTreeSet::new();
+    let mut there: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for placement in placed {
+        let (session, slot) = (index(&placement["session"]), placement["slot"].as_str().unwrap());
+        assert!(busy.insert((slot, speakers[session].clone())) && busy.insert((slot, placement["room"].to_string())));
+        there.entry(slot).or_default().extend(&wishes[session]);
+    }
+    let ours: usize = there.values().map(BTreeSet::len).sum();
+    let sessions: Vec<_> = (0..58).map(|n| (n, wishes[n].clone(), speakers[n].clone())).collect();
+    let theirs = at_a_wall(&sessions, rooms.len(), slots.len());
+    assert!(ours >= theirs, "{ours} and {theirs} at a wall");
+}

@@ -1,6 +1,7 @@
 //! Events as calendars and feeds read them: `/calendars`, `/feeds`, and `.ics` of an event, a network, an organisation.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
@@ -277,7 +278,10 @@ async fn read_calendar(app: Data<App>, token: Path<String>, request: HttpRequest
         with_link: answer == RsvpStatus::Accepted,
         answer: Some(answer),
     });
-    written(&app, &request, "My events", &entries.collect::<Vec<_>>())
+    let mut answer = written(&app, &request, "My events", &entries.collect::<Vec<_>>())?;
+    // There is no token to tell caches that it is somebody's.
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(answer)
 }
 
 /// Read an event as a calendar

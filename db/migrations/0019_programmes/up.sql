@@ -19,7 +19,7 @@ comment on column schedules.version is 'Raised by each change, of placements as 
 comment on column schedules.created_at is 'When it was made.';
 comment on column schedules.updated_at is 'When it last changed.';
 comment on column schedules.votes_open_at is 'From when on votes count; null as soon as there is something to vote for.';
-comment on column schedules.votes_close_at is 'Until when votes are taken; null until the event begins.';
+comment on column schedules.votes_close_at is 'Until when votes are taken; null until the event ends.';
 comment on column schedules.published_at is 'Since when everybody sees what takes place where; null while only organisers do.';
 
 create function begin_schedule() returns trigger

@@ -225,15 +225,15 @@ pub fn withdraw(tx: &mut Tx<'_>, event: &Event, current: &Session) -> Result<()>
     audit(tx, event, Some(current), &withdrawn)
 }
 
-/// Refuses outside of the time in which votes are taken: from publication, or as the schedule says, until the event
-/// begins, or as the schedule says.
+/// Refuses outside of the time in which votes are taken: from the first pitch on, until the event ends, or as the schedule
+/// says.
 pub fn check_voting(tx: &mut Tx<'_>, event: &Event) -> Result<()> {
     let (open, close): (bool, bool) = schedules::table
         .find(event.row.id)
         .select((
             sql::<diesel::sql_types::Bool>("coalesce(votes_open_at <= now(), true)"),
             sql::<diesel::sql_types::Bool>("coalesce(votes_close_at, ")
-                .bind::<diesel::sql_types::Timestamptz, _>(event.row.facts.starts_at)
+                .bind::<diesel::sql_types::Timestamptz, _>(event.row.facts.ends_at)
                 .sql(") <= now()"),
         ))
         .first(tx.pg)?;

@@ -74,7 +74,7 @@ pub struct ScheduleFacts {
     /// From when on votes are taken (RFC 3339; answered in UTC); null from the first pitch on.
     #[schema(example = "2027-06-01T08:00:00Z")]
     pub votes_open_at: Option<DateTime<Utc>>,
-    /// Until when votes are taken; null until the event begins.
+    /// Until when votes are taken; null until the event ends.
     #[schema(example = "2027-06-17T17:00:00Z")]
     pub votes_close_at: Option<DateTime<Utc>>,
     /// Which session takes place where. Empty for others than who looks after the event until it is published.
