@@ -112,7 +112,8 @@ def make_consistent(body, changes):
     for identifier in body.get("identifiers") or ():
         if isinstance(identifier, dict) and identifier.get("scheme") in CODES:
             identifier["id"] = CODES[identifier["scheme"]]
-    in_order(body, changes, "startsOn", "endsOn")
+    if "startTime" not in body:
+        in_order(body, changes, "startsOn", "endsOn")
     in_order(body, changes, "since", "until")
     takes_an_hour(body)
     in_order(body, changes, "votesOpenAt", "votesCloseAt")
@@ -123,7 +124,7 @@ def make_consistent(body, changes):
         in_what = contract.get("currency") or (changes and "amountPence" in contract)
         if in_what and contract.get("amountPence") is None:
             contract["amountPence"] = 1
-    if "issuer" in body and body.get("kind") != "openid_connect":
+    if "issuer" in body and (body.get("kind") != "openid_connect" or not str(body["issuer"]).startswith("https:")):
         body["issuer"] = TENANT
 
 
