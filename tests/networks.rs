@@ -223,6 +223,10 @@ fn a_series_makes_events_that_follow_it_and_can_be_changed_by_themselves() {
     let venue = json!({ "venue": { "name": "Town Hall" } });
     let apart = convener.patch(&of(3), venue).header("If-Match", "*").expect(200);
     assert_eq!((&apart["changedApart"], &apart["sequence"]), (&json!(true), &json!(1)));
+    let alone = convener.patch(&of(2), json!({ "network": null })).header("If-Match", "*").expect(409);
+    assert_eq!(alone.faults(), ["#/network of_series"]);
+    let of_it = format!("/v1/events?count=true&limit=1&series={}", made.text("id"));
+    assert_eq!(scene.server.anonymous().get(&of_it).expect(200)["total"], events.len());
     let guest = scene.server.as_(&scene.server.person(&[], &[]));
     guest.post(&format!("{}/rsvps", of(5)), json!({})).expect(201);
     convener.post(&format!("{}/cancel", of(6)), json!({})).expect(200);

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::{calendars, users};
 use crate::tx::{Conn, Tx};
 use crate::{Error, Fault, Page, Result};
@@ -32,27 +33,15 @@ struct CalendarAudit {
     exists: bool,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of a person's addresses, the oldest first.
-pub fn list(
-    conn: &mut Conn<'_>,
-    person: Uuid,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Calendar, Position>> {
+pub fn list(conn: &mut Conn<'_>, person: Uuid, after: Option<ById>, limit: usize) -> Result<Page<Calendar, ById>> {
     let mut query = calendars::table.filter(calendars::user_id.eq(person)).into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(calendars::id.gt(id));
     }
     let query = query.order(calendars::id).limit(to_limit(limit));
     let found: Vec<Calendar> = query.select(Calendar::as_select()).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One of a person's addresses.

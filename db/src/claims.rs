@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::functions::{organisation_ref, seconds_ago};
@@ -10,6 +10,7 @@ use crate::organisations::{
     self, COMPANIES_HOUSE, Identifier, Key, Organisation, OrganisationKind, OrganisationState, Reference, to_limit,
     today,
 };
+use crate::page::ById;
 use crate::people::{self, Role, Viewer};
 use crate::schema::{claims, memberships, users};
 use crate::tx::{Conn, Tx};
@@ -99,20 +100,8 @@ pub struct Filter {
     pub statuses: Vec<ClaimStatus>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page, the oldest first.
-pub fn list(
-    conn: &mut Conn<'_>,
-    filter: &Filter,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Claim, Position>> {
+pub fn list(conn: &mut Conn<'_>, filter: &Filter, after: Option<ById>, limit: usize) -> Result<Page<Claim, ById>> {
     let mut query = joined().order(claims::id).limit(to_limit(limit)).into_boxed();
     if let Some(claimants) = &filter.claimants {
         query = query.filter(claims::claimant_id.eq_any(claimants.clone()));
@@ -123,11 +112,11 @@ pub fn list(
     if !filter.statuses.is_empty() {
         query = query.filter(claims::status.eq_any(filter.statuses.clone()));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(claims::id.gt(id));
     }
     let found: Vec<Claim> = query.load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One claim.

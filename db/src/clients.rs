@@ -5,11 +5,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::functions::{organisation_ref, seconds_ago};
 use crate::organisations::{Reference, to_limit};
+use crate::page::ById;
 use crate::people::{Membership, Role};
 use crate::schema::{client_secrets, clients, organisations, revoked_tokens};
 use crate::tx::{Conn, Tx};
@@ -94,31 +95,19 @@ pub struct Filter {
     pub organisations: Option<Vec<Uuid>>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page, in the order in which they were registered.
-pub fn list(
-    conn: &mut Conn<'_>,
-    filter: &Filter,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Client, Position>> {
+pub fn list(conn: &mut Conn<'_>, filter: &Filter, after: Option<ById>, limit: usize) -> Result<Page<Client, ById>> {
     let mut query = clients::table.order(clients::id).limit(to_limit(limit)).into_boxed();
     if let Some(organisations) = &filter.organisations {
         query = query.filter(clients::organisation_id.eq_any(organisations));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(clients::id.gt(id));
     }
     let found =
         query.select((ClientRow::as_select(), organisation_ref(clients::organisation_id.nullable()))).load(conn.pg)?;
     let clients = with_secrets(conn, found)?;
-    Ok(Page::cut(clients, limit, |last| Position { id: last.row.id }))
+    Ok(Page::cut(clients, limit, |last| ById { id: last.row.id }))
 }
 
 /// One client.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::people::Role;
 use crate::schema::identity_providers;
 use crate::tx::{Conn, Tx};
@@ -92,30 +93,23 @@ pub struct RoleMapping {
     pub role: Role,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of those of an organisation, the oldest first.
 pub fn list(
     conn: &mut Conn<'_>,
     organisation_id: Uuid,
-    after: Option<Position>,
+    after: Option<ById>,
     limit: usize,
-) -> Result<Page<IdentityProviderRow, Position>> {
+) -> Result<Page<IdentityProviderRow, ById>> {
     let mut query = identity_providers::table
         .filter(identity_providers::organisation_id.eq(organisation_id))
         .order(identity_providers::id)
         .limit(to_limit(limit))
         .into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(identity_providers::id.gt(id));
     }
     let found = query.select(IdentityProviderRow::as_select()).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last: &IdentityProviderRow| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last: &IdentityProviderRow| ById { id: last.id }))
 }
 
 /// One provider of an organisation.

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::functions::{lower, organisation_ref, seconds_ago, set_config};
 use crate::organisations::{Reference, to_limit};
+use crate::page::ById;
 use crate::people::{self, Role};
 use crate::schema::{invitations, memberships};
 use crate::tx::{Conn, Tx};
@@ -54,29 +55,22 @@ struct InvitationState {
     accepted: bool,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of those of some organisations, or of all; the oldest first.
 pub fn list(
     conn: &mut Conn<'_>,
     organisations: Option<&[Uuid]>,
-    after: Option<Position>,
+    after: Option<ById>,
     limit: usize,
-) -> Result<Page<Invitation, Position>> {
+) -> Result<Page<Invitation, ById>> {
     let mut query = selected().order(invitations::id).limit(to_limit(limit));
     if let Some(organisations) = organisations {
         query = query.filter(invitations::organisation_id.eq_any(organisations.to_vec()));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(invitations::id.gt(id));
     }
     let found: Vec<Invitation> = query.load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One invitation.

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::functions::organisation_ref;
 use crate::organisations::{Reference, to_limit};
+use crate::page::ById;
 use crate::people::{self, Role};
 use crate::schema::{memberships, users};
 use crate::tx::{Conn, Tx};
@@ -45,20 +45,8 @@ pub struct Filter {
     pub roles: Vec<Role>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page, in the order in which people joined.
-pub fn list(
-    conn: &mut Conn<'_>,
-    filter: &Filter,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Membership, Position>> {
+pub fn list(conn: &mut Conn<'_>, filter: &Filter, after: Option<ById>, limit: usize) -> Result<Page<Membership, ById>> {
     let mut query = joined().order(memberships::id).limit(to_limit(limit));
     if let Some(visible) = &filter.visible {
         let seen = memberships::organisation_id.eq_any(visible.clone());
@@ -76,11 +64,11 @@ pub fn list(
     if !filter.roles.is_empty() {
         query = query.filter(memberships::role.eq_any(filter.roles.clone()));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(memberships::id.gt(id));
     }
     let found: Vec<Membership> = query.load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One membership.

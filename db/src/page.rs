@@ -1,5 +1,15 @@
 //! Keyset pages: where one ends is where the next begins, whatever is added meanwhile.
 
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Where a page ended of a list that is in the order of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ById {
+    /// Id of the last one.
+    pub id: Uuid,
+}
+
 /// Part of a list, in its order.
 #[derive(Debug, Clone)]
 pub struct Page<T, P> {

@@ -81,6 +81,10 @@ text! {
     Track, 1 to 60, LINE, "Data"
 }
 text! {
+    /// Id of a series.
+    SeriesId, 36 to 36, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"
+}
+text! {
     /// Id of a session.
     SessionId, 36 to 36, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11"
 }

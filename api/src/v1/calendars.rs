@@ -5,11 +5,12 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::calendars::{self, Position};
+use db::calendars;
 use db::events::calendar::{self, Of};
 use db::events::rsvps::RsvpStatus;
 use db::events::{self, Event, Sight};
 use db::organisations::{self, Key};
+use db::page::ById;
 use db::{Viewer, networks};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -179,7 +180,7 @@ pub struct FeedFilter {
 )]
 async fn list_calendars(app: Data<App>, caller: Caller, query: Query<Paging>) -> Result<impl Responder, Problem> {
     let (Query(paging), actor) = (query, caller.actor()?);
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     // A program has no calendar.
     let person = actor.principal.user_id().unwrap_or_default();
     let read = app.db.read_as(actor, move |conn, _| Ok::<_, Problem>(calendars::list(conn, person, after, limit)?));

@@ -3,8 +3,9 @@
 use actix_web::Responder;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
-use db::claims::{self, ClaimStatus, Filter, NewClaim, Position};
+use db::claims::{self, ClaimStatus, Filter, NewClaim};
 use db::organisations::{self, Key};
+use db::page::ById;
 use db::quotas::CLAIMS_OF_PERSON;
 use db::{Principal, Role, Roles, Tx};
 use serde::{Deserialize, Serialize};
@@ -197,7 +198,7 @@ pub struct ClaimPath {
 )]
 async fn list_claims(app: Data<App>, caller: Caller, query: Query<ListClaims>) -> Result<impl Responder, Problem> {
     let Query(ListClaims { status, organisation, paging }) = query;
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let keys: Vec<Key> = organisation.iter().map(|key| Key::from(key.as_str())).collect();
     let own = own(&caller);
     let read = app.db.read_as(caller.actor()?, move |conn, roles| {

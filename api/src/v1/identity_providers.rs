@@ -5,10 +5,10 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use db::identity_providers::{
-    self, IdentityProviderKind, IdentityProviderRow, IdentityProviderState, Position, RoleMapping as Mapping,
-    SignatureAlgorithm,
+    self, IdentityProviderKind, IdentityProviderRow, IdentityProviderState, RoleMapping as Mapping, SignatureAlgorithm,
 };
 use db::organisations::{self, Key};
+use db::page::ById;
 use db::types::{Json as Stored, Texts};
 use db::{Role, Tx};
 use serde::{Deserialize, Serialize};
@@ -187,7 +187,7 @@ async fn list_identity_providers(
     query: Query<ListIdentityProviders>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(ListIdentityProviders { paging })) = (key, query);
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let read = app.db.read_as(caller.actor()?, move |conn, roles| {
         let organisation_id = organisations::existing(conn, &key)?;
         rules::may_keep_identity_providers(roles, organisation_id)?;

@@ -4,8 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::invitations::{self, NewInvitation, Position};
+use db::invitations::{self, NewInvitation};
 use db::organisations::{self, Key};
+use db::page::ById;
 use db::quotas::{ACCEPTANCES_OF_PRINCIPAL, INVITATIONS_OF_PRINCIPAL};
 use db::{Principal, Role, Roles, memberships};
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,7 @@ async fn list_invitations(
     query: Query<ListInvitations>,
 ) -> Result<impl Responder, Problem> {
     let Query(ListInvitations { organisation, paging }) = query;
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let keys: Vec<Key> = organisation.iter().map(|key| Key::from(key.as_str())).collect();
     let read = app.db.read_as(caller.actor()?, move |conn, roles| {
         let asked = if keys.is_empty() { None } else { Some(organisations::known(conn, &keys)?) };

@@ -4,8 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::memberships::{self, Filter, Position};
+use db::memberships::{self, Filter};
 use db::organisations::{self, Key};
+use db::page::ById;
 use db::{Principal, Role, Roles};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -145,7 +146,7 @@ async fn list_memberships(
     query: Query<ListMemberships>,
 ) -> Result<impl Responder, Problem> {
     let Query(ListMemberships { organisation, person, role, paging }) = query;
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let keys: Vec<Key> = organisation.iter().map(|key| Key::from(key.as_str())).collect();
     let own = caller.principal().and_then(Principal::user_id);
     let read = app.db.read_as(caller.actor()?, move |conn, roles| {

@@ -7,13 +7,14 @@ use diesel::dsl::{exists, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::moderation::{self, Verdict};
 use super::{Comment, DecisionAction, FlagReason, out_of_turn, refuse_removed};
 use crate::functions::{leading_flag_reason, live_flag_count, seconds_ago};
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::{comment_flags, comments};
 use crate::tx::{Conn, Tx};
 use crate::vocabulary::vocabulary;
@@ -87,26 +88,14 @@ impl From<&Flag> for FlagState {
     }
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the flags of a comment that who looks may see, the oldest first.
-pub fn list(
-    conn: &mut Conn<'_>,
-    comment_id: Uuid,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Flag, Position>> {
+pub fn list(conn: &mut Conn<'_>, comment_id: Uuid, after: Option<ById>, limit: usize) -> Result<Page<Flag, ById>> {
     let mut query = comment_flags::table.into_boxed().filter(comment_flags::comment_id.eq(comment_id));
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(comment_flags::id.gt(id));
     }
     let found: Vec<Flag> = query.order(comment_flags::id).limit(to_limit(limit)).select(columns()).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One flag of a comment.

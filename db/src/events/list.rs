@@ -29,6 +29,8 @@ pub struct Filter {
     pub statuses: Vec<EventStatus>,
     /// Whose they are.
     pub networks: Vec<Key>,
+    /// Of which series of a network they are one.
+    pub series: Vec<Uuid>,
     /// Who invites.
     pub organisers: Vec<Key>,
     /// Sorts of organisation that invite.
@@ -191,6 +193,9 @@ fn matching(conn: &mut Conn<'_>, sight: &Sight, filter: &Filter) -> Result<Condi
     if !filter.networks.is_empty() {
         let ids = networks::known_ids(conn, &filter.networks)?;
         and(Box::new(events::network_id.assume_not_null().eq_any(ids)));
+    }
+    if !filter.series.is_empty() {
+        and(Box::new(events::series_id.assume_not_null().eq_any(filter.series.clone())));
     }
     if !filter.organisers.is_empty() {
         and(invites(&known(conn, &filter.organisers)?));

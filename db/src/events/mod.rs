@@ -262,6 +262,10 @@ pub(crate) fn change(tx: &mut Tx<'_>, current: &Event, state: &EventState) -> Re
     if matches!(current.row.status, EventStatus::Cancelled | EventStatus::Completed) {
         return Err(out_of_turn(current, "An event that is over or cancelled does not change any more."));
     }
+    if current.row.series_id.is_some() && before.facts.network_id != state.facts.network_id {
+        let detail = "It is one of a series, which is of its network; it stays with that.";
+        return Err(Error::Conflict(vec![Fault::new("/network", "of_series", detail)]));
+    }
     let id = current.row.id;
     if before.facts != state.facts {
         diesel::update(events::table.find(id)).set(&state.facts).execute(tx.pg)?;

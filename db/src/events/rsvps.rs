@@ -7,12 +7,13 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Event, EventStatus};
 use crate::functions::{organisation_ref, seconds_ago, waitlist_position};
 use crate::organisations::{Key, Reference, to_limit};
+use crate::page::ById;
 use crate::schema::{events, rsvps};
 use crate::tx::{Conn, Tx};
 use crate::types::Json;
@@ -89,22 +90,15 @@ impl From<&Rsvp> for RsvpAudit {
     }
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the answers to an event that who looks may see, of one person or of all, the first before the others.
 pub fn list(
     conn: &mut Conn<'_>,
     event_id: Uuid,
     of: Option<Uuid>,
     statuses: &[RsvpStatus],
-    after: Option<Position>,
+    after: Option<ById>,
     limit: usize,
-) -> Result<Page<Rsvp, Position>> {
+) -> Result<Page<Rsvp, ById>> {
     let mut query = rsvps::table.filter(rsvps::event_id.eq(event_id)).into_boxed();
     if let Some(person) = of {
         query = query.filter(rsvps::user_id.eq(person));
@@ -112,11 +106,11 @@ pub fn list(
     if !statuses.is_empty() {
         query = query.filter(rsvps::status.eq_any(statuses.to_vec()));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(rsvps::id.gt(id));
     }
     let found: Vec<Rsvp> = query.order(rsvps::id).limit(to_limit(limit)).select(columns()).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One answer to an event.

@@ -5,11 +5,12 @@ use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::Network;
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::network_members;
 use crate::tx::{Conn, Tx};
 use crate::vocabulary::vocabulary;
@@ -46,32 +47,25 @@ struct MemberAudit {
     role: NetworkRole,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of those who belong to a network and whom who looks may see, of one person or of all; who joined first
 /// before the others.
 pub fn list(
     conn: &mut Conn<'_>,
     network_id: Uuid,
     of: Option<Uuid>,
-    after: Option<Position>,
+    after: Option<ById>,
     limit: usize,
-) -> Result<Page<NetworkMember, Position>> {
+) -> Result<Page<NetworkMember, ById>> {
     let mut query = network_members::table.filter(network_members::network_id.eq(network_id)).into_boxed();
     if let Some(person) = of {
         query = query.filter(network_members::user_id.eq(person));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(network_members::id.gt(id));
     }
     let query = query.order(network_members::id).limit(to_limit(limit));
     let found: Vec<NetworkMember> = query.select(columns()).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One of those who belong to a network.

@@ -5,13 +5,14 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Date};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::Network;
 use crate::events::{self, Event, EventFacts, EventKind, EventState, EventStatus};
 use crate::functions::seconds_ago;
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::{event_series, events as table, rsvps};
 use crate::tx::{Conn, Tx};
 use crate::types::Dates;
@@ -83,27 +84,15 @@ pub struct Occurrence {
     pub ends_at: DateTime<Utc>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the series of a network, the first before the others.
-pub fn list(
-    conn: &mut Conn<'_>,
-    network_id: Uuid,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Series, Position>> {
+pub fn list(conn: &mut Conn<'_>, network_id: Uuid, after: Option<ById>, limit: usize) -> Result<Page<Series, ById>> {
     let mut query = event_series::table.filter(event_series::network_id.eq(network_id)).into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(event_series::id.gt(id));
     }
     let query = query.order(event_series::id).limit(to_limit(limit));
     let found: Vec<Series> = query.select(Series::as_select()).load(conn.pg)?;
-    Ok(Page::cut(found, limit, |last| Position { id: last.id }))
+    Ok(Page::cut(found, limit, |last| ById { id: last.id }))
 }
 
 /// One series of a network.

@@ -5,12 +5,13 @@ use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::comments::Body;
 use crate::events::Event;
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::session_notes;
 use crate::tx::{Conn, Tx};
 use crate::{Page, Result};
@@ -38,26 +39,14 @@ struct NoteAudit {
     version: i32,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the notes of a session, the first before the others.
-pub fn list(
-    conn: &mut Conn<'_>,
-    session_id: Uuid,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Note, Position>> {
+pub fn list(conn: &mut Conn<'_>, session_id: Uuid, after: Option<ById>, limit: usize) -> Result<Page<Note, ById>> {
     let mut query = session_notes::table.filter(session_notes::session_id.eq(session_id)).into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(session_notes::id.gt(id));
     }
     let query = query.order(session_notes::id).limit(to_limit(limit));
-    Ok(Page::cut(query.select(columns()).load(conn.pg)?, limit, |last: &Note| Position { id: last.id }))
+    Ok(Page::cut(query.select(columns()).load(conn.pg)?, limit, |last: &Note| ById { id: last.id }))
 }
 
 /// One note of a session.

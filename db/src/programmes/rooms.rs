@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{MOST_ROOMS, check_most};
 use crate::events::Event;
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::rooms;
 use crate::tx::{Conn, Tx};
 use crate::types::Texts;
@@ -37,26 +38,14 @@ pub struct RoomState {
     pub equipment: Texts,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the rooms of an event, the oldest first.
-pub fn list(
-    conn: &mut Conn<'_>,
-    event_id: Uuid,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Room, Position>> {
+pub fn list(conn: &mut Conn<'_>, event_id: Uuid, after: Option<ById>, limit: usize) -> Result<Page<Room, ById>> {
     let mut query = rooms::table.filter(rooms::event_id.eq(event_id)).into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(rooms::id.gt(id));
     }
     let query = query.order(rooms::id).limit(to_limit(limit));
-    Ok(Page::cut(query.select(Room::as_select()).load(conn.pg)?, limit, |last: &Room| Position { id: last.id }))
+    Ok(Page::cut(query.select(Room::as_select()).load(conn.pg)?, limit, |last: &Room| ById { id: last.id }))
 }
 
 /// All rooms of an event, by name.

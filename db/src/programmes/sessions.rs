@@ -8,13 +8,14 @@ use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{MOST_SESSIONS, check_most, check_stands};
 use crate::events::Event;
 use crate::functions::{self, has_voted, vote_count};
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::{schedules, sessions};
 use crate::tx::{Conn, Tx};
 use crate::types::Texts;
@@ -95,22 +96,15 @@ pub struct Filter {
     pub voted: Option<bool>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the sessions of an event, in the order of their pitches; `person` is who looks.
 pub fn list(
     conn: &mut Conn<'_>,
     event_id: Uuid,
     person: Option<Uuid>,
     filter: &Filter,
-    after: Option<Position>,
+    after: Option<ById>,
     limit: usize,
-) -> Result<Page<Session, Position>> {
+) -> Result<Page<Session, ById>> {
     let mut query = sessions::table.filter(sessions::event_id.eq(event_id)).into_boxed();
     if !filter.statuses.is_empty() {
         query = query.filter(sessions::status.eq_any(filter.statuses.clone()));
@@ -121,11 +115,11 @@ pub fn list(
     if let Some(voted) = filter.voted {
         query = query.filter(has_voted(sessions::id, person).eq(voted));
     }
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(sessions::id.gt(id));
     }
     let query = query.order(sessions::id).limit(to_limit(limit));
-    Ok(Page::cut(query.select(columns(person)).load(conn.pg)?, limit, |last: &Session| Position { id: last.id }))
+    Ok(Page::cut(query.select(columns(person)).load(conn.pg)?, limit, |last: &Session| ById { id: last.id }))
 }
 
 /// All sessions of an event that stand, in the order of their pitches.

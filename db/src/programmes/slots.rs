@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{MOST_SLOTS, check_most};
 use crate::events::Event;
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::slots;
 use crate::tx::{Conn, Tx};
 use crate::{Error, Fault, Page, Result};
@@ -35,26 +36,14 @@ pub struct SlotState {
     pub ends_at: DateTime<Utc>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of the slots of an event, the oldest first.
-pub fn list(
-    conn: &mut Conn<'_>,
-    event_id: Uuid,
-    after: Option<Position>,
-    limit: usize,
-) -> Result<Page<Slot, Position>> {
+pub fn list(conn: &mut Conn<'_>, event_id: Uuid, after: Option<ById>, limit: usize) -> Result<Page<Slot, ById>> {
     let mut query = slots::table.filter(slots::event_id.eq(event_id)).into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(slots::id.gt(id));
     }
     let query = query.order(slots::id).limit(to_limit(limit));
-    Ok(Page::cut(query.select(Slot::as_select()).load(conn.pg)?, limit, |last: &Slot| Position { id: last.id }))
+    Ok(Page::cut(query.select(Slot::as_select()).load(conn.pg)?, limit, |last: &Slot| ById { id: last.id }))
 }
 
 /// All slots of an event, the first before the others.

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::check_stands;
 use super::sessions::{self, Session};
 use crate::events::Event;
 use crate::organisations::to_limit;
+use crate::page::ById;
 use crate::schema::session_votes;
 use crate::tx::{Conn, Tx};
 use crate::{Page, Result};
@@ -30,30 +31,23 @@ struct VoteAudit {
     event_id: Uuid,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Id of the last one.
-    pub id: Uuid,
-}
-
 /// One page of a person's votes for a session: there is at most one.
 pub fn list(
     conn: &mut Conn<'_>,
     session_id: Uuid,
     person: Uuid,
-    after: Option<Position>,
+    after: Option<ById>,
     limit: usize,
-) -> Result<Page<Vote, Position>> {
+) -> Result<Page<Vote, ById>> {
     let mut query = session_votes::table
         .filter(session_votes::session_id.eq(session_id))
         .filter(session_votes::user_id.eq(person))
         .into_boxed();
-    if let Some(Position { id }) = after {
+    if let Some(ById { id }) = after {
         query = query.filter(session_votes::id.gt(id));
     }
     let query = query.order(session_votes::id).limit(to_limit(limit));
-    Ok(Page::cut(query.select(Vote::as_select()).load(conn.pg)?, limit, |last: &Vote| Position { id: last.id }))
+    Ok(Page::cut(query.select(Vote::as_select()).load(conn.pg)?, limit, |last: &Vote| ById { id: last.id }))
 }
 
 /// A person's vote for a session.

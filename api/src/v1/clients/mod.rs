@@ -5,8 +5,9 @@ mod wire;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
-use db::clients::{self, ClientKind, ClientState, Filter, NewSecret, Position};
+use db::clients::{self, ClientKind, ClientState, Filter, NewSecret};
 use db::organisations::{self, Key};
+use db::page::ById;
 use db::{Role, Roles};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -85,7 +86,7 @@ pub struct SecretPath {
 )]
 async fn list_clients(app: Data<App>, caller: Caller, query: Query<ListClients>) -> Result<impl Responder, Problem> {
     let Query(ListClients { organisation, paging }) = query;
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let keys: Vec<Key> = organisation.iter().map(|key| Key::from(key.as_str())).collect();
     let read = app.db.read_as(caller.actor()?, move |conn, roles| {
         let asked = if keys.is_empty() { None } else { Some(organisations::known(conn, &keys)?) };

@@ -4,8 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::comments::flags::{self, FlagStatus, NewFlag, Position};
+use db::comments::flags::{self, FlagStatus, NewFlag};
 use db::comments::{self, FlagReason};
+use db::page::ById;
 use db::quotas::FLAGS_OF_PRINCIPAL;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -118,7 +119,7 @@ async fn list_comment_flags(
     query: Query<Paging>,
 ) -> Result<impl Responder, Problem> {
     let (Path(id), Query(paging)) = (id, query);
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let read = app.db.read_as(caller.actor()?, move |conn, roles| {
         comments::find(conn, id)?;
         rules::may_moderate(roles)?;

@@ -9,13 +9,14 @@ use db::events::{EventKind, EventStatus, Sight};
 use db::organisations::{Key, OrganisationKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::shown;
 use super::wire::{EventFacet, EventFacetField, EventFacetValue, EventPage};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::etag::IfNoneMatchHeader;
-use crate::http::text::{NetworkKey, OrganisationKey, Region};
+use crate::http::text::{NetworkKey, OrganisationKey, Region, SeriesId};
 use crate::http::{Collection, Cursor, Paging, Query};
 use crate::problem::Problem;
 use crate::routes::Routes;
@@ -71,6 +72,10 @@ pub struct ListEvents {
     #[serde(default)]
     #[param(max_items = 50, required = false, inline, value_type = Vec<NetworkKey>)]
     network: Vec<String>,
+    /// Series of which it is one, by id.
+    #[serde(default)]
+    #[param(max_items = 50, required = false, inline, value_type = Vec<SeriesId>)]
+    series: Vec<Uuid>,
     /// Organisation that invites, by id or slug.
     #[serde(default)]
     #[param(max_items = 50, required = false, inline, value_type = Vec<OrganisationKey>)]
@@ -123,6 +128,7 @@ impl ListEvents {
             kinds: self.kind.clone(),
             statuses: self.status.clone(),
             networks: keys(&self.network),
+            series: self.series.clone(),
             organisers: keys(&self.organiser),
             organiser_kinds: self.organiser_kind.clone(),
             regions: self.region.clone(),

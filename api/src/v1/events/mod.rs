@@ -120,7 +120,7 @@ async fn get_event(
     security(("oauth2" = ["events:write"]), ("bearer" = [])),
     responses(
         (status = 200, body = Event, description = "The event, as changed."),
-        (status = 409, description = "It is over or cancelled, more people were accepted than it would hold, it would be nowhere, or the slug belongs to another."),
+        (status = 409, description = "It is over or cancelled, more people were accepted than it would hold, it would be nowhere, it would leave the network of its series, or the slug belongs to another."),
     ),
 )]
 async fn update_event(

@@ -4,9 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::events::rsvps::{self, NewRsvp, Position, RsvpStatus};
+use db::events::rsvps::{self, NewRsvp, RsvpStatus};
 use db::events::{self, Sight};
 use db::organisations::{self, Key};
+use db::page::ById;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -157,7 +158,7 @@ async fn list_rsvps(
     query: Query<ListRsvps>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(ListRsvps { status, paging })) = (key, query);
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let actor = caller.actor()?;
     let person = actor.principal.user_id();
     let read = app.db.read_as(actor, move |conn, roles| {

@@ -4,9 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::networks::members::{self, NetworkRole, Position};
+use db::networks::members::{self, NetworkRole};
 use db::networks::{self, Network};
 use db::organisations::Key;
+use db::page::ById;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -115,7 +116,7 @@ async fn list_network_members(
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(paging), actor) = (key, query, caller.actor()?);
     let (limit, person) = (paging.limit(), actor.principal.user_id());
-    let after: Option<Position> = paging.after()?;
+    let after: Option<ById> = paging.after()?;
     let read = app.db.read_as(actor, move |conn, roles| {
         let network = networks::find(conn, person, &key)?;
         let of = if rules::may_convene(roles, &network).is_ok() { None } else { Some(person.unwrap_or_default()) };

@@ -6,9 +6,10 @@ use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use db::Tx;
 use db::events::EventKind;
-use db::networks::series::{self, BankHolidays, Position, Series, SeriesState};
+use db::networks::series::{self, BankHolidays, Series, SeriesState};
 use db::networks::{self, Network};
 use db::organisations::Key;
+use db::page::ById;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -286,7 +287,7 @@ async fn list_event_series(
     query: Query<Paging>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(paging)) = (key, query);
-    let (limit, after, person): (_, Option<Position>, _) = (paging.limit(), paging.after()?, caller.viewer().user_id());
+    let (limit, after, person): (_, Option<ById>, _) = (paging.limit(), paging.after()?, caller.viewer().user_id());
     let read = caller.read(&app.db, move |conn, roles| {
         let network = networks::find(conn, person, &key)?;
         let convenes = rules::may_convene(roles, &network).is_ok();
@@ -327,7 +328,7 @@ async fn create_event_series(
 
 /// Read a series
 ///
-/// When it takes place; its events are those of `list_events` with its id.
+/// When it takes place; its events are those of `list_events` with `series`.
 #[utoipa::path(
     get, path = "/networks/{id}/series/{seriesId}", tag = "networks",
     params(NetworkPath, EventSeriesPath, IfNoneMatchHeader),

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use db::events::{self, EventStatus, Sight};
 use db::organisations::Key;
+use db::page::ById;
 use db::programmes::{notes, sessions};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -121,7 +122,7 @@ async fn list_session_notes(
     query: Query<Paging>,
 ) -> Result<impl Responder, Problem> {
     let (Path(id), Query(paging)) = (id, query);
-    let (limit, after): (_, Option<notes::Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let person = caller.viewer().user_id();
     let read = caller.read(&app.db, move |conn, roles| {
         let session = sessions::find(conn, person, id)?;

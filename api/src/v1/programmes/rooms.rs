@@ -5,7 +5,8 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use db::organisations::Key;
-use db::programmes::rooms::{self, Position, RoomState};
+use db::page::ById;
+use db::programmes::rooms::{self, RoomState};
 use db::types::Texts;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -116,7 +117,7 @@ async fn list_rooms(
     query: Query<Paging>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(paging)) = (key, query);
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let read = reading(&app, caller, key, move |conn, event| Ok(rooms::list(conn, event.row.id, after, limit)?));
     let page = read.await?.map(Room::from);
     let next = page.next.as_ref().map(Cursor::write);

@@ -5,8 +5,9 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use db::organisations::Key;
-use db::programmes::sessions::{self, Filter, Position, SessionState, SessionStatus};
-use db::programmes::{self};
+use db::page::ById;
+use db::programmes;
+use db::programmes::sessions::{self, Filter, SessionState, SessionStatus};
 use db::types::Texts;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -205,7 +206,7 @@ async fn list_sessions(
     query: Query<ListSessions>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(ListSessions { status, track, voted, paging })) = (key, query);
-    let (limit, after, person): (_, Option<Position>, _) = (paging.limit(), paging.after()?, caller.viewer().user_id());
+    let (limit, after, person): (_, Option<ById>, _) = (paging.limit(), paging.after()?, caller.viewer().user_id());
     let filter = Filter { statuses: status, tracks: track, voted };
     let read = reading(&app, caller, key, move |conn, event| {
         Ok(sessions::list(conn, event.row.id, person, &filter, after, limit)?)

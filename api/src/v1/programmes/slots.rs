@@ -5,7 +5,8 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use db::organisations::Key;
-use db::programmes::slots::{self, Position, SlotState};
+use db::page::ById;
+use db::programmes::slots::{self, SlotState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -107,7 +108,7 @@ async fn list_slots(
     query: Query<Paging>,
 ) -> Result<impl Responder, Problem> {
     let (Path(key), Query(paging)) = (key, query);
-    let (limit, after): (_, Option<Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let read = reading(&app, caller, key, move |conn, event| Ok(slots::list(conn, event.row.id, after, limit)?));
     let page = read.await?.map(Slot::from);
     let next = page.next.as_ref().map(Cursor::write);

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use db::organisations::Key;
+use db::page::ById;
 use db::programmes::{sessions, votes};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -82,7 +83,7 @@ async fn list_session_votes(
     query: Query<Paging>,
 ) -> Result<impl Responder, Problem> {
     let (Path(id), Query(paging), actor) = (id, query, caller.actor()?);
-    let (limit, after): (_, Option<votes::Position>) = (paging.limit(), paging.after()?);
+    let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let principal = actor.principal;
     let read = app.db.read_as(actor, move |conn, roles| {
         let session = sessions::find(conn, principal.user_id(), id)?;
