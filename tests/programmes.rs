@@ -575,11 +575,11 @@ fn as_many_sessions_as_a_camp_has_are_laid_out_better_than_at_a_wall() {
     let scene = Scene::new();
     let guests = scene.guests(60);
     let speakers: Vec<String> = (0..58).map(|n| format!("Speaker {}", n % 49)).collect();
-    let pitches = (0..58).map(|n: usize| {
+    let calls = (0..58).map(|n: usize| {
         let body = json!({ "title": format!("Session {n}"), "speakers": [speakers[n]] });
         scene.organiser().post(&format!("{}/sessions", scene.path), body)
     });
-    let pitched: Vec<Answer> = at_once(pitches.collect());
+    let pitched: Vec<Answer> = at_once(calls.collect());
     assert_eq!(how_many(&pitched, 201), 58);
     let mut wishes: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); 58];
     for (voter, wished) in
