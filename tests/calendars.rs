@@ -57,12 +57,13 @@ impl Scene {
 fn an_event_is_the_same_to_a_calendar_for_good_and_each_edition_has_a_number() {
     let scene = Scene::new();
     let title = "Tea, cake; and \\ the rest: what a title that goes on and on does to a line \u{1f375} of a calendar";
-    let description = "First line,\nsecond; line\r\nBEGIN:VALARM\r\nthird";
+    let description = "First line,\nsecond; line\r\nBEGIN:VALARM\rthird\u{1b}";
     let path = scene.published(event("hackney").with("title", title).with("description", description));
     let first = scene.calendar(&format!("{path}.ics"));
     let id = path.rsplit('/').next().unwrap();
     assert_eq!((values(&first, "UID"), values(&first, "SEQUENCE")), (vec![id], vec!["0"]));
     assert_eq!(values(&first, "SUMMARY"), [title.replace('\\', "\\\\").replace(';', "\\;").replace(',', "\\,")]);
+    assert_eq!(values(&first, "DESCRIPTION"), ["First line\\,\\nsecond\\; line\\nBEGIN:VALARM\\nthird"]);
     assert!(!first.iter().any(|line| line == "BEGIN:VALARM"), "what somebody wrote became a part of its own");
     let dates =
         |lines: &[String]| lines.iter().filter(|line| line.starts_with("DTSTART;TZID")).cloned().collect::<Vec<_>>();
@@ -97,7 +98,7 @@ fn an_event_is_the_same_to_a_calendar_for_good_and_each_edition_has_a_number() {
 #[test]
 fn ones_own_calendar_is_read_by_who_knows_its_address_until_that_is_revoked() {
     let scene = Scene::new();
-    let link = "https://meet.example.org/teacamp";
+    let link = "https://meet.example.org/teacamp;a=1,2";
     let path = scene.published(event("hackney").with("capacity", 1).with("onlineUrl", link));
     let people: Vec<_> = (0..2).map(|_| scene.server.person(&[], &[])).collect();
     let clients: Vec<_> = people.iter().map(|person| scene.server.as_(person)).collect();
@@ -147,8 +148,9 @@ fn ones_own_calendar_is_read_by_who_knows_its_address_until_that_is_revoked() {
 #[test]
 fn feeds_say_what_is_to_come() {
     let scene = Scene::new();
-    let path =
-        scene.published(event("hackney").with("title", "Tea <b>&</b> cake").with("description", "**Cake** <script>"));
+    let path = scene.published(
+        event("hackney").with("title", "Tea <b>&</b> cake").with("description", "**Cake**\u{1}\u{ffff} <script>"),
+    );
     scene.published(
         event("hackney")
             .with("title", "Earlier")
@@ -164,13 +166,14 @@ fn feeds_say_what_is_to_come() {
     assert_eq!(feed.each("title"), ["Earlier", "Tea <b>&</b> cake"]);
     let id = path.rsplit('/').next().unwrap();
     assert_eq!(feed["items"][1]["id"], format!("urn:uuid:{id}"));
-    assert_eq!(feed["items"][1]["content_html"], "<p><strong>Cake</strong> </p>\n");
+    assert_eq!(feed["items"][1]["content_html"], "<p><strong>Cake</strong>\u{1}\u{ffff} </p>\n");
     assert!(feed["feed_url"].as_str().unwrap().ends_with("/v1/feeds/events.json?network=london-peer-group"));
     assert!(nobody.get("/v1/feeds/events.json?organiser=nobody").expect(200).each("id").is_empty());
     let atom = nobody.get("/v1/feeds/events.atom").expect(200);
     let text = String::from_utf8(atom.bytes.clone()).unwrap();
     assert_eq!(text.matches("<entry>").count(), 2);
     assert!(text.contains("Tea &lt;b&gt;&amp;&lt;/b&gt; cake") && !text.contains("<script"), "{text}");
+    assert!(!text.contains(['\u{1}', '\u{ffff}']), "what XML cannot hold");
     let held = nobody.get("/v1/feeds/events.atom").header("If-None-Match", atom.etag());
     held.expect(304);
     nobody.get("/v1/feeds/events.atom?colour=red").expect(400);

@@ -140,15 +140,15 @@ pub fn atom(address: &str, path: &str, events: &[Event]) -> String {
         let (row, facts) = (&event.row, &event.row.facts);
         let organisers = event.organisers.0.iter();
         Entry {
-            title: Text::plain(facts.title.clone()),
+            title: Text::plain(for_xml(&facts.title)),
             id: urn(event),
             updated: row.updated_at.fixed_offset(),
             published: Some(row.created_at.fixed_offset()),
-            authors: organisers.map(|o| Person { name: o.name.clone(), ..Person::default() }).collect(),
+            authors: organisers.map(|o| Person { name: for_xml(&o.name), ..Person::default() }).collect(),
             links: vec![link(format!("{address}/v1/events/{}", row.id), "alternate", "application/json")],
-            summary: Some(Text::plain(summary(event))),
+            summary: Some(Text::plain(for_xml(&summary(event)))),
             content: Some(atom_syndication::Content {
-                value: Some(content(event)),
+                value: Some(for_xml(&content(event))),
                 content_type: Some("html".to_owned()),
                 ..atom_syndication::Content::default()
             }),
@@ -168,6 +168,11 @@ pub fn atom(address: &str, path: &str, events: &[Event]) -> String {
         ..Feed::default()
     };
     feed.to_string()
+}
+
+/// Without the characters that XML cannot hold (XML 1.0, 2.2).
+fn for_xml(text: &str) -> String {
+    text.replace(|c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}'), "")
 }
 
 fn urn(event: &Event) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use calcard::common::PartialDateTime;
 use calcard::icalendar::{
     ICalendar, ICalendarComponent, ICalendarComponentType as Kind, ICalendarEntry, ICalendarParameter,
-    ICalendarProperty as Name, ICalendarValue as Value,
+    ICalendarProperty as Name, ICalendarValue as Value, Uri,
 };
 use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, Timelike, Utc};
 use chrono_tz::{OffsetComponents, OffsetName, Tz};
@@ -98,8 +98,14 @@ impl Calendar {
         self.add(part, ICalendarEntry::new(name).with_value(value));
     }
 
+    /// A text. What ends a line becomes a line feed, the one that calendars know; other control characters go.
     fn text(&mut self, part: usize, name: Name, text: &str) {
-        self.value(part, name, Value::Text(text.to_owned()));
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        self.value(part, name, Value::Text(text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "")));
+    }
+
+    fn uri(&mut self, part: usize, name: Name, uri: String) {
+        self.value(part, name, Value::Uri(Uri::Location(uri)));
     }
 
     fn utc(&mut self, part: usize, name: Name, at: DateTime<Utc>) {
@@ -132,11 +138,11 @@ impl Calendar {
             (EventStatus::Published | EventStatus::Completed, _) => "CONFIRMED",
         };
         self.text(part, Name::Status, status);
-        self.text(part, Name::Url, &format!("{address}/v1/events/{}", row.id));
+        self.uri(part, Name::Url, format!("{address}/v1/events/{}", row.id));
         if let Some(link) = facts.online_url.as_ref().filter(|_| *with_link) {
             let entry = ICalendarEntry::new(Name::Conference)
                 .with_param(ICalendarParameter::value("URI".to_owned()))
-                .with_value(Value::Text(link.clone()));
+                .with_value(Value::Uri(Uri::Location(link.clone())));
             self.add(part, entry);
         }
     }
