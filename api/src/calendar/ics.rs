@@ -104,10 +104,6 @@ impl Calendar {
         self.value(part, name, Value::Text(text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "")));
     }
 
-    fn uri(&mut self, part: usize, name: Name, uri: String) {
-        self.value(part, name, Value::Uri(Uri::Location(uri)));
-    }
-
     fn utc(&mut self, part: usize, name: Name, at: DateTime<Utc>) {
         self.value(part, name, date_time(at.naive_utc(), true));
     }
@@ -138,11 +134,11 @@ impl Calendar {
             (EventStatus::Published | EventStatus::Completed, _) => "CONFIRMED",
         };
         self.text(part, Name::Status, status);
-        self.uri(part, Name::Url, format!("{address}/v1/events/{}", row.id));
+        self.value(part, Name::Url, uri(&format!("{address}/v1/events/{}", row.id)));
         if let Some(link) = facts.online_url.as_ref().filter(|_| *with_link) {
             let entry = ICalendarEntry::new(Name::Conference)
                 .with_param(ICalendarParameter::value("URI".to_owned()))
-                .with_value(Value::Uri(Uri::Location(link.clone())));
+                .with_value(uri(link));
             self.add(part, entry);
         }
     }
@@ -191,6 +187,12 @@ impl Calendar {
             self.text(part, Name::Tzname, name);
         }
     }
+}
+
+/// A URI. The writer escapes it as if it were a text, which it is not (RFC 5545, 3.3.13); so what it would escape is
+/// percent-encoded.
+fn uri(uri: &str) -> Value {
+    Value::Uri(Uri::Location(uri.replace('\\', "%5C").replace(';', "%3B").replace(',', "%2C")))
 }
 
 fn offset(zone: Tz, at: DateTime<Utc>) -> i32 {
