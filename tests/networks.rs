@@ -177,6 +177,10 @@ fn people_join_and_leave_and_only_conveners_see_who() {
     people[1].delete(others).header("If-Match", "*").expect(404);
     assert_eq!(people[1].get("/v1/networks?joined=true").expect(200).each("slug"), ["london-peer-group"]);
     assert!(server.anonymous().get("/v1/networks?joined=true").expect(200).each("slug").is_empty());
+    for (named, found) in [("PEER%20gr", 1), ("%25", 0), ("%EF%BC%85", 0), ("p_er", 0), ("Pe%C3%A9r", 1)] {
+        let page = server.anonymous().get(&format!("/v1/networks?name={named}")).expect(200);
+        assert_eq!(page.each("slug").len(), found, "{named}");
+    }
 
     // A convener may do what a contributor of its organisation may.
     people[3].patch(&scene.path, json!({ "name": "Peers" })).header("If-Match", "*").expect(403);

@@ -193,9 +193,10 @@ fn those_of_what_is_stored() {
             assert_eq!(call(&admin, operation, &path).expect(409).faults(), ["# too_many"]);
             continue;
         }
+        let doer = world.doer(&server, operation);
         let done = DONE_ONCE.contains(&operation.id.as_str());
         if done {
-            assert!(call(&admin, operation, &path).send().status < 300, "{}", operation.id);
+            assert!(call(&doer, operation, &path).send().status < 300, "{}", operation.id);
         }
         if operation.id == "update_identity_provider" {
             let (providers, _) = path.rsplit_once('/').unwrap();
@@ -214,7 +215,7 @@ fn those_of_what_is_stored() {
             let product = format!("/v1/products/{}", target.product);
             admin.patch(&product, json!({ "licence": null })).header("If-Match", "*").expect(200);
         }
-        let mut wanted = call(&world.doer(&server, operation), operation, &path);
+        let mut wanted = call(&doer, operation, &path);
         let body = operation.body().filter(|_| !operation.path.starts_with("/v1/comments"));
         if let Some((media_type, _)) = body {
             let mut body = body_of(operation);
@@ -259,7 +260,9 @@ fn spoil_event(server: &Server, admin: &Client<'_>, operation: &Operation, path:
             admin.patch(path, json!({ "capacity": 20 })).header("If-Match", "*").expect(200);
             server.database().execute("update events set accepted_count = 13 where series_id is not null");
         }
-        "create_session_note" => server.database().execute("update events set status = 'cancelled'"),
+        "create_session_note" => {
+            server.database().execute("update events set status = 'cancelled' where status = 'published'")
+        }
         "delete_session_vote" => server.database().execute("update schedules set votes_close_at = now()"),
         _ => {}
     }

@@ -12,6 +12,7 @@ define_sql_function! { fn lends_platform_roles(provider: Uuid) -> Nullable<Bool>
 define_sql_function! { fn speaks_for(organisation: Uuid, address: Nullable<Text>) -> Bool; }
 define_sql_function! { fn lower(text: Text) -> Text; }
 define_sql_function! { fn fold(text: Text) -> Text; }
+define_sql_function! { fn strpos(text: Text, part: Text) -> Integer; }
 define_sql_function! { fn free_slug(kind: Text, wanted: Text) -> Text; }
 define_sql_function! { fn alias_keys(name: Text, aliases: Array<Nullable<Text>>) -> Array<Nullable<Text>>; }
 define_sql_function! { fn spelling_core(name: Text) -> Text; }

@@ -76,8 +76,7 @@ pub fn list(
         query = query.filter(networks::organisation_id.eq_any(known(conn, &filter.organisations)?));
     }
     if let Some(words) = &filter.named {
-        let pattern = format!("%{}%", words.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        query = query.filter(fold(networks::name).like(fold(pattern)));
+        query = query.filter(functions::strpos(fold(networks::name), fold(words)).gt(0));
     }
     if let Some(member) = filter.member {
         let joined = network_members::table.filter(network_members::user_id.eq(member));

@@ -8,7 +8,7 @@ pub mod sessions;
 pub mod slots;
 pub mod votes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -16,6 +16,7 @@ use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::events::changes::ChangeKind;
 use crate::events::{Event, EventKind, EventStatus};
 use crate::functions::{placement_whereabouts, seconds_ago};
 use crate::schema::{placements, schedules};
@@ -161,7 +162,7 @@ pub fn update(tx: &mut Tx<'_>, event: &Event, current: &Schedule, state: &Schedu
     let new: Vec<_> = wanted.difference(&had).map(|new| (placements::event_id.eq(event.row.id), *new)).collect();
     diesel::insert_into(placements::table).values(new).execute(tx.pg)?;
     let is = whereabouts(tx, &moved)?;
-    for session in was.keys().chain(is.keys()).copied().collect::<HashSet<_>>() {
+    for session in was.keys().chain(is.keys()).copied().collect::<BTreeSet<_>>() {
         tell(tx, event.row.id, session, was.get(&session), is.get(&session))?;
     }
     // In any case, as the placements are part of it.
@@ -206,13 +207,24 @@ fn tell(
     after: Option<&serde_json::Value>,
 ) -> Result<()> {
     let kind = match (before, after) {
-        (None, _) => "session_placed",
-        (Some(_), Some(_)) => "session_moved",
-        (Some(_), None) => "session_taken_off",
+        (None, _) => ChangeKind::SessionPlaced,
+        (Some(_), Some(_)) => ChangeKind::SessionMoved,
+        (Some(_), None) => ChangeKind::SessionTakenOff,
     };
+    tell_change(tx, event, Some(session), kind, before, after)
+}
+
+fn tell_change(
+    tx: &mut Tx<'_>,
+    event: Uuid,
+    session: Option<Uuid>,
+    kind: ChangeKind,
+    before: Option<&serde_json::Value>,
+    after: Option<&serde_json::Value>,
+) -> Result<()> {
     diesel::sql_query("select 1 from tell_session_change($1, $2, $3, $4, $5)")
         .bind::<SqlUuid, _>(event)
-        .bind::<SqlUuid, _>(session)
+        .bind::<Nullable<SqlUuid>, _>(session)
         .bind::<Text, _>(kind)
         .bind::<Nullable<Jsonb>, _>(before)
         .bind::<Nullable<Jsonb>, _>(after)
@@ -236,9 +248,7 @@ pub fn publish(tx: &mut Tx<'_>, event: &Event, current: &Schedule) -> Result<Sch
     diesel::update(schedules::table.find(event.row.id))
         .set(schedules::published_at.eq(seconds_ago(0).nullable()))
         .execute(tx.pg)?;
-    diesel::sql_query("select 1 from tell_session_change($1, null, 'programme_published', null, null)")
-        .bind::<SqlUuid, _>(event.row.id)
-        .execute(tx.pg)?;
+    tell_change(tx, event.row.id, None, ChangeKind::ProgrammePublished, None, None)?;
     let after = schedule(&mut tx.conn(), event.row.id)?;
     audit(tx, event, &ScheduleAudit::new(current, &placements), &ScheduleAudit::new(&after, &placements))?;
     Ok(after)
