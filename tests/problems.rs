@@ -261,7 +261,7 @@ fn spoil_event(server: &Server, admin: &Client<'_>, operation: &Operation, path:
             server.database().execute("update events set accepted_count = 13 where series_id is not null");
         }
         "create_session_note" => {
-            server.database().execute("update events set status = 'cancelled' where status = 'published'")
+            server.database().execute("update events set status = 'cancelled' where status = 'published'");
         }
         "delete_session_vote" => server.database().execute("update schedules set votes_close_at = now()"),
         _ => {}
