@@ -16,7 +16,7 @@ use crate::events::Event;
 use crate::functions::{self, has_voted, vote_count};
 use crate::organisations::to_limit;
 use crate::page::ById;
-use crate::schema::{schedules, sessions};
+use crate::schema::sessions;
 use crate::tx::{Conn, Tx};
 use crate::types::Texts;
 use crate::vocabulary::vocabulary;
@@ -217,25 +217,6 @@ pub fn withdraw(tx: &mut Tx<'_>, event: &Event, current: &Session) -> Result<()>
     super::touch(tx, event.row.id)?;
     let withdrawn = own(tx, current.id)?;
     audit(tx, event, Some(current), &withdrawn)
-}
-
-/// Refuses outside of the time in which votes are taken: from the first pitch on, until the event ends, or as the schedule
-/// says.
-pub fn check_voting(tx: &mut Tx<'_>, event: &Event) -> Result<()> {
-    let (open, close): (bool, bool) = schedules::table
-        .find(event.row.id)
-        .select((
-            sql::<diesel::sql_types::Bool>("coalesce(votes_open_at <= now(), true)"),
-            sql::<diesel::sql_types::Bool>("coalesce(votes_close_at, ")
-                .bind::<diesel::sql_types::Timestamptz, _>(event.row.facts.ends_at)
-                .sql(") <= now()"),
-        ))
-        .first(tx.pg)?;
-    if open && !close {
-        return Ok(());
-    }
-    let detail = if close { "Votes are not taken any more." } else { "Votes are not taken yet." };
-    Err(Error::Conflict(vec![Fault::new("", if close { "votes_closed" } else { "votes_not_open" }, detail)]))
 }
 
 /// As its writer sees it.

@@ -1,18 +1,19 @@
 //! Who would go to which session: one vote of each person for each session. Who looks sees their own only.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::check_stands;
-use super::sessions::{self, Session};
+use super::sessions::Session;
 use crate::events::Event;
 use crate::organisations::to_limit;
 use crate::page::ById;
-use crate::schema::session_votes;
+use crate::schema::{schedules, session_votes};
 use crate::tx::{Conn, Tx};
-use crate::{Page, Result};
+use crate::{Error, Fault, Page, Result};
 
 /// A vote.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -62,7 +63,7 @@ pub fn find(conn: &mut Conn<'_>, session_id: Uuid, person: Uuid, id: Uuid) -> Re
 /// Votes, while votes are taken.
 pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, person: Uuid) -> Result<Vote> {
     check_stands(session, "Votes are for what stands.")?;
-    sessions::check_voting(tx, event)?;
+    check_voting(tx, event)?;
     diesel::insert_into(session_votes::table)
         .values((session_votes::id.eq(id), session_votes::session_id.eq(session.id), session_votes::user_id.eq(person)))
         .execute(tx.pg)?;
@@ -73,8 +74,27 @@ pub fn create(tx: &mut Tx<'_>, id: Uuid, event: &Event, session: &Session, perso
 
 /// Takes a vote back, while votes are taken.
 pub fn delete(tx: &mut Tx<'_>, event: &Event, current: &Vote) -> Result<()> {
-    sessions::check_voting(tx, event)?;
+    check_voting(tx, event)?;
     diesel::delete(session_votes::table.find(current.id)).execute(tx.pg)?;
     let told = VoteAudit { event_id: event.row.id };
     tx.audit_for(event.organiser_ids().next(), "session_votes", current.id, Some(&told), None)
+}
+
+/// Refuses outside of the time in which votes are taken: from the first pitch on, until the event ends, or as the schedule
+/// says.
+fn check_voting(tx: &mut Tx<'_>, event: &Event) -> Result<()> {
+    let (open, close): (bool, bool) = schedules::table
+        .find(event.row.id)
+        .select((
+            sql::<diesel::sql_types::Bool>("coalesce(votes_open_at <= now(), true)"),
+            sql::<diesel::sql_types::Bool>("coalesce(votes_close_at, ")
+                .bind::<diesel::sql_types::Timestamptz, _>(event.row.facts.ends_at)
+                .sql(") <= now()"),
+        ))
+        .first(tx.pg)?;
+    if open && !close {
+        return Ok(());
+    }
+    let detail = if close { "Votes are not taken any more." } else { "Votes are not taken yet." };
+    Err(Error::Conflict(vec![Fault::new("", if close { "votes_closed" } else { "votes_not_open" }, detail)]))
 }

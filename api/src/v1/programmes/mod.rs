@@ -11,7 +11,7 @@ use db::events::{self, Event, Sight};
 use db::organisations::Key;
 use db::programmes::sessions::Session;
 use db::programmes::{self, Schedule};
-use db::{Conn, Tx};
+use db::{Conn, Roles, Tx};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -52,6 +52,13 @@ fn changing(tx: &mut Tx<'_>, key: &Key) -> Result<(Event, Schedule), Problem> {
     rules::may_organise(tx.roles(), &event)?;
     programmes::check_open(&event)?;
     Ok((event.clone(), programmes::lock(tx, &event)?))
+}
+
+/// A session that who looks sees: its event decides.
+fn session_shown(conn: &mut Conn<'_>, roles: &Roles, person: Option<Uuid>, id: Uuid) -> Result<Session, Problem> {
+    let session = programmes::sessions::find(conn, person, id)?;
+    events::find(conn, &Sight::new(roles, person), &Key::Id(session.event_id))?;
+    Ok(session)
 }
 
 /// An event that the writer sees.

@@ -4,17 +4,16 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::events::{self, EventStatus, Sight};
-use db::organisations::Key;
+use db::events::EventStatus;
 use db::page::ById;
-use db::programmes::{notes, sessions};
+use db::programmes::notes;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::session_seen;
 use super::sessions::{Pitcher, SessionPath};
+use super::{session_seen, session_shown};
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
@@ -125,8 +124,7 @@ async fn list_session_notes(
     let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let person = caller.viewer().user_id();
     let read = caller.read(&app.db, move |conn, roles| {
-        let session = sessions::find(conn, person, id)?;
-        events::find(conn, &Sight::new(roles, person), &Key::Id(session.event_id))?;
+        session_shown(conn, roles, person, id)?;
         Ok(notes::list(conn, id, after, limit)?)
     });
     let page = read.await?.map(SessionNote::from);
@@ -180,8 +178,7 @@ async fn create_session_note(
 async fn get_session_note(app: Data<App>, caller: Caller, path: Path<(Uuid, Uuid)>) -> Result<impl Responder, Problem> {
     let (Path((id, note)), person) = (path, caller.viewer().user_id());
     let read = caller.read(&app.db, move |conn, roles| {
-        let session = sessions::find(conn, person, id)?;
-        events::find(conn, &Sight::new(roles, person), &Key::Id(session.event_id))?;
+        session_shown(conn, roles, person, id)?;
         Ok(notes::find(conn, id, note)?)
     });
     Ok(shown(read.await?))

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{EventPath, once_each, reading, seen, session_locked};
+use super::{EventPath, once_each, reading, seen, session_locked, session_shown};
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
@@ -258,11 +258,7 @@ async fn create_session(once: Once, key: Path<Key>, body: Json<CreateSession>) -
 )]
 async fn get_session(app: Data<App>, caller: Caller, id: Path<Uuid>) -> Result<impl Responder, Problem> {
     let (Path(id), person) = (id, caller.viewer().user_id());
-    let read = caller.read(&app.db, move |conn, roles| {
-        let found = sessions::find(conn, person, id)?;
-        db::events::find(conn, &db::events::Sight::new(roles, person), &Key::Id(found.event_id))?;
-        Ok(found)
-    });
+    let read = caller.read(&app.db, move |conn, roles| session_shown(conn, roles, person, id));
     Ok(shown(read.await?))
 }
 

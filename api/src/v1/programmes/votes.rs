@@ -4,15 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::organisations::Key;
 use db::page::ById;
-use db::programmes::{sessions, votes};
+use db::programmes::votes;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::session_seen;
 use super::sessions::SessionPath;
+use super::{session_seen, session_shown};
 use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
@@ -86,9 +85,7 @@ async fn list_session_votes(
     let (limit, after): (_, Option<ById>) = (paging.limit(), paging.after()?);
     let principal = actor.principal;
     let read = app.db.read_as(actor, move |conn, roles| {
-        let session = sessions::find(conn, principal.user_id(), id)?;
-        let sight = db::events::Sight::new(roles, principal.user_id());
-        db::events::find(conn, &sight, &Key::Id(session.event_id))?;
+        session_shown(conn, roles, principal.user_id(), id)?;
         Ok::<_, Problem>(votes::list(conn, id, principal.user_id().unwrap_or_default(), after, limit)?)
     });
     let page = read.await?.map(SessionVote::from);
