@@ -686,6 +686,146 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Which organisations approved a version of a template.
+    lease_approvals (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// When.
+        created_at -> Timestamptz,
+        /// Which version.
+        version_id -> Uuid,
+        /// For which organisation.
+        organisation_id -> Uuid,
+        /// Who; empty for a program, and once they are erased. Personal data.
+        user_id -> Nullable<Uuid>,
+        /// Digest of what they approved.
+        content_sha256 -> Text,
+    }
+}
+
+diesel::table! {
+    /// What a version of a template says.
+    lease_clauses (version_id, clause_id) {
+        /// Of which version.
+        version_id -> Uuid,
+        /// What it is known by in all versions, whatever its number.
+        clause_id -> Text,
+        /// Its place among them, from 1; what it is part of comes before it.
+        position -> Int4,
+        /// The clause that it is part of.
+        parent_id -> Nullable<Text>,
+        /// What it is about.
+        heading -> Text,
+        /// What it says, in Markdown, with variables in double braces.
+        body -> Text,
+        /// fixed: as it stands; negotiable: a lease may say otherwise; optional: a lease may leave it out.
+        kind -> Text,
+        /// The same in plain language.
+        note -> Nullable<Text>,
+        /// Conditions under all of which a lease has it; an array.
+        conditions -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// Versions of templates. One that was published never changes.
+    lease_template_versions (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, of its clauses and variables as well; the entity tag.
+        version -> Int4,
+        /// When it was begun.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Of which template.
+        template_id -> Uuid,
+        /// First number of its version (semver.org): raised where leases by the one before no longer say the same.
+        major -> Int4,
+        /// Second number: raised where something is added.
+        minor -> Int4,
+        /// Third number: raised where words are put right.
+        patch -> Int4,
+        /// draft, in_review, published, superseded by the next, or withdrawn.
+        status -> Text,
+        /// Why it was withdrawn, or what reviewers want changed.
+        status_reason -> Nullable<Text>,
+        /// What is new in it, in Markdown.
+        notes -> Nullable<Text>,
+        /// The version of which it began as a copy; never changes.
+        based_on_id -> Nullable<Uuid>,
+        /// Digest of its clauses and variables, from when it was submitted.
+        content_sha256 -> Nullable<Text>,
+        /// When it was submitted for review.
+        submitted_at -> Nullable<Timestamptz>,
+        /// Who submitted it; empty for a program, and once they are erased. Personal data.
+        submitted_by -> Nullable<Uuid>,
+        /// When it was published.
+        published_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Standard agreements that are filled in: wayleaves, agreements on street furniture and their schedules.
+    lease_templates (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was added.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Present slug; earlier ones are in slugs.
+        slug -> Text,
+        /// What it is called.
+        title -> Text,
+        /// What it is for, in a line.
+        summary -> Nullable<Text>,
+        /// What readers have to know before they use it, such as that it is illustrative.
+        notice -> Nullable<Text>,
+        /// What sort of agreement it is.
+        kind -> Text,
+        /// Who keeps it.
+        organisation_id -> Uuid,
+        /// The version of another template of which it is a variant; never changes.
+        forked_from_id -> Nullable<Uuid>,
+        /// How many organisations have to approve a version before it is published.
+        approvals_required -> Int2,
+    }
+}
+
+diesel::table! {
+    /// What is filled into a version of a template.
+    lease_variables (version_id, name) {
+        /// Of which version.
+        version_id -> Uuid,
+        /// Name by which clauses refer to it.
+        name -> Text,
+        /// Its place among them, from 1.
+        position -> Int4,
+        /// What people are asked for.
+        label -> Text,
+        /// What sort of value it takes.
+        kind -> Text,
+        /// How to answer.
+        help -> Nullable<Text>,
+        /// Whether a lease cannot do without it.
+        required -> Bool,
+        /// Conditions under all of which a lease cannot do without it; an array.
+        required_if -> Jsonb,
+        /// The least it may be, or the fewest characters or premises.
+        minimum -> Nullable<Text>,
+        /// The most it may be, or the most characters or premises.
+        maximum -> Nullable<Text>,
+        /// Regular expression that a text has to match as a whole.
+        pattern -> Nullable<Text>,
+        /// What can be chosen, of an enum: an array of objects with value and label.
+        options -> Jsonb,
+    }
+}
+
+diesel::table! {
     /// The Local Government Services List: what a service code of a product may be.
     lgsl_services (code) {
         /// Number of the service.
@@ -1300,6 +1440,13 @@ diesel::joinable!(imports -> clients (client_id));
 diesel::joinable!(imports -> organisations (organisation_id));
 diesel::joinable!(imports -> users (created_by));
 diesel::joinable!(invitations -> organisations (organisation_id));
+diesel::joinable!(lease_approvals -> lease_template_versions (version_id));
+diesel::joinable!(lease_approvals -> organisations (organisation_id));
+diesel::joinable!(lease_approvals -> users (user_id));
+diesel::joinable!(lease_clauses -> lease_template_versions (version_id));
+diesel::joinable!(lease_template_versions -> users (submitted_by));
+diesel::joinable!(lease_templates -> organisations (organisation_id));
+diesel::joinable!(lease_variables -> lease_template_versions (version_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(network_members -> networks (network_id));
@@ -1351,6 +1498,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     import_results,
     imports,
     invitations,
+    lease_approvals,
+    lease_clauses,
+    lease_template_versions,
+    lease_templates,
+    lease_variables,
     lgsl_services,
     memberships,
     network_members,

@@ -59,6 +59,8 @@ variables! {
         "How many times as much as usual the quotas allow that hold over all replicas (of tokens, invitations, claims, comments, flags); 1 to 1000.";
     "LOTI_FLAG_THRESHOLD" = "3",
         "People whose flags hide a comment until a moderator judges it; 1 to 1000.";
+    "LOTI_LEASE_APPROVALS" = "2",
+        "Organisations that have to approve a version of a template of a lease before it is published, for templates added from now on; 0 to 5.";
     "LOTI_TRUSTED_PROXIES" = "",
         "Networks in CIDR form, separated by commas, of the proxies whose X-Forwarded-For is believed. By default none: the address of a caller is that of the connection.";
     "LOTI_FETCH_PRIVATE_NETWORKS" = "",
@@ -114,6 +116,8 @@ pub struct Config {
     pub quota_factor: i32,
     /// `LOTI_FLAG_THRESHOLD`, people.
     pub flag_threshold: i64,
+    /// Organisations that have to approve a version of a template of a lease.
+    pub lease_approvals: i16,
     /// `LOTI_TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
     /// `LOTI_FETCH_PRIVATE_NETWORKS`
@@ -191,6 +195,7 @@ impl Config {
             rate_limit_client: reader.number("LOTI_RATE_LIMIT_CLIENT", 1, 1_000_000),
             rate_limit_address: reader.number("LOTI_RATE_LIMIT_ADDRESS", 1, 1_000_000),
             quota_factor: reader.number("LOTI_QUOTA_FACTOR", 1, 1000),
+            lease_approvals: reader.number("LOTI_LEASE_APPROVALS", 0, 5),
             flag_threshold: reader.number("LOTI_FLAG_THRESHOLD", 1, 1000),
             trusted_proxies: reader.networks("LOTI_TRUSTED_PROXIES"),
             fetch_private_networks: reader.networks("LOTI_FETCH_PRIVATE_NETWORKS"),

@@ -22,6 +22,7 @@ pub mod http;
 pub mod import;
 pub mod jobs;
 pub mod layout;
+pub mod lease;
 pub mod markdown;
 pub mod middleware;
 pub mod oauth;

@@ -125,7 +125,8 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
     let invalid =
         |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
     match constraint {
-        "slugs_pkey" | "organisations_slug_key" | "events_slug_key" | "networks_slug_key" | "products_slug_key" => {
+        "slugs_pkey" | "organisations_slug_key" | "events_slug_key" | "networks_slug_key" | "products_slug_key"
+        | "lease_templates_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
         "slugs_slug_not_uuid" => invalid("/slug", "looks_like_id", "must not look like an id (a UUID)"),
@@ -194,6 +195,17 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             "You have an open claim to this organisation; wait for the decision, or withdraw it to make another.",
         ),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
+        "lease_template_versions_number_key" => {
+            conflict("/number", "number_taken", "The template has a version of this number already; choose another.")
+        }
+        "lease_approvals_once" => conflict("", "approved_already", "The organisation has approved this version already."),
+        "lease_template_versions_immutable"
+        | "lease_template_versions_transition"
+        | "lease_template_versions_approved"
+        | "lease_template_versions_one_published"
+        | "lease_approvals_in_review" => {
+            conflict("/status", "out_of_turn", "The version went further meanwhile; read it again.")
+        }
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")
         }

@@ -44,3 +44,6 @@ define_sql_function! { fn waitlist_position(rsvp: Uuid) -> Nullable<BigInt>; }
 define_sql_function! { fn comment_decision(comment: Uuid) -> Nullable<Jsonb>; }
 define_sql_function! { fn live_flag_count(comment: Uuid) -> BigInt; }
 define_sql_function! { fn leading_flag_reason(comment: Uuid) -> Nullable<Text>; }
+define_sql_function! { fn lease_version_ref(version: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn current_lease_version(template: Uuid) -> Nullable<Text>; }
+define_sql_function! { fn lease_approval_list(version: Nullable<Uuid>) -> Nullable<Jsonb>; }

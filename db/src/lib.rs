@@ -25,6 +25,7 @@ pub mod identities;
 pub mod identity_providers;
 pub mod imports;
 pub mod invitations;
+pub mod lease_templates;
 pub mod memberships;
 pub mod migrate;
 pub mod networks;

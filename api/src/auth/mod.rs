@@ -42,6 +42,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("imports:write", "Send files of citations and products, as far as the person's roles allow."),
     ("invitations:read", "Read the invitations into the organisations that the person administers."),
     ("invitations:write", "Invite people into organisations, as far as the person's roles allow."),
+    ("lease-templates:read", "Read templates of leases, with those under review and the organisation's drafts."),
+    ("lease-templates:write", "Write, approve and publish templates of leases, as far as the person's roles allow."),
     ("memberships:read", "Read who belongs to the person's organisations."),
     ("memberships:write", "Give roles in organisations and take them away, as far as the person's roles allow."),
     ("moderation", "Moderate comments: see what was flagged or hidden, and hide, restore or remove it."),

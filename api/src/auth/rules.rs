@@ -130,11 +130,8 @@ fn may_name_owner(roles: &Roles, before: Option<Uuid>, after: Option<Uuid>) -> V
 
 /// Only who contributes for a public body says what it uses. A supplier does not, and neither does the platform.
 pub fn may_cite(roles: &Roles, organisation_id: Uuid) -> Verdict {
-    let cites = |membership: &db::people::Membership| {
-        membership.organisation_id == organisation_id && membership.kind.is_public_body()
-    };
     only_if(
-        roles.with(Role::Contributor).any(cites),
+        holds_in_public_body(roles, organisation_id, Role::Contributor),
         "Only a contributor of the organisation, which is a public body, says what it uses.",
     )
 }
@@ -177,6 +174,51 @@ pub fn may_invite(roles: &Roles, before: &[Uuid], after: &[Uuid]) -> Verdict {
         after.iter().all(|id| before.contains(id) || invites(id)),
         "Only its contributors name an organisation as one that invites, and suppliers do not invite.",
     )
+}
+
+/// Templates of leases are kept by public bodies, and by their contributors.
+pub fn may_keep_lease_template(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Contributor),
+        "Only contributors of the public body that keeps a template of a lease write it.",
+    )
+}
+
+/// What is to be used is decided by stewards of who keeps it.
+pub fn may_publish_lease_template_version(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Steward),
+        "Only stewards of the public body that keeps a template of a lease publish and withdraw its versions.",
+    )
+}
+
+/// Nobody approves what they submitted, and nobody for an organisation that is not theirs.
+pub fn may_approve_lease_template_version(
+    roles: &Roles,
+    principal: Principal,
+    organisation_id: Uuid,
+    submitted_by: Option<Uuid>,
+) -> Verdict {
+    only_if(
+        holds_in_public_body(roles, organisation_id, Role::Steward),
+        "Only stewards of a public body approve a version for it.",
+    )?;
+    let own = submitted_by.is_some() && submitted_by == principal.user_id();
+    only_if(!own, "Nobody approves what they submitted; a colleague does.")
+}
+
+/// Reviewers and authors give back what is under review.
+pub fn may_return_lease_template_version(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    let reviews = roles.with(Role::Steward).any(|membership| membership.kind.is_public_body());
+    only_if(
+        roles.administers() || reviews || holds_in_public_body(roles, organisation_id, Role::Contributor),
+        "Only stewards of public bodies, and contributors of who keeps the template, give a version back.",
+    )
+}
+
+fn holds_in_public_body(roles: &Roles, organisation_id: Uuid, role: Role) -> bool {
+    let mut held = roles.with(role);
+    held.any(|membership| membership.organisation_id == organisation_id && membership.kind.is_public_body())
 }
 
 /// What changes of an event is told to those who planned around it, and to who looks after it.

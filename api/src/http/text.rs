@@ -65,6 +65,10 @@ text! {
     OrganisationKey, 1 to 80, SLUG, "london-borough-of-hackney"
 }
 text! {
+    /// Id or slug of a template of a lease.
+    LeaseTemplateKey, 1 to 80, SLUG, "rooftop-wayleave"
+}
+text! {
     /// Id or slug of a network.
     NetworkKey, 1 to 80, SLUG, "london-peer-group"
 }

@@ -10,6 +10,7 @@ pub mod events;
 pub mod identity_providers;
 pub mod imports;
 pub mod invitations;
+pub mod lease_templates;
 pub mod me;
 pub mod memberships;
 pub mod networks;
@@ -37,5 +38,6 @@ pub fn routes() -> Routes {
         .merge(networks::routes())
         .merge(invitations::routes())
         .merge(claims::routes())
+        .merge(lease_templates::routes())
         .merge(me::routes())
 }

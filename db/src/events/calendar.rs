@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rsvps::RsvpStatus;
 use super::{Event, EventStatus, Sight, columns};
 use crate::networks;
-use crate::organisations::{Key, known};
+use crate::organisations::{Key, known, known_by};
 use crate::schema::{event_organisers, events};
 use crate::tx::Conn;
 use crate::{Error, Result};
@@ -88,7 +88,7 @@ pub fn to_come(conn: &mut Conn<'_>, networks: &[Key], organisers: &[Key]) -> Res
         .filter(sql::<Bool>("ends_at > now()"))
         .into_boxed();
     if !networks.is_empty() {
-        query = query.filter(events::network_id.assume_not_null().eq_any(networks::known_ids(conn, networks)?));
+        query = query.filter(events::network_id.assume_not_null().eq_any(known_by(conn, networks, networks::id_of)?));
     }
     if !organisers.is_empty() {
         query = query.filter(exists(

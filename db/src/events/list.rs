@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Condition, Event, EventKind, EventStatus, Sight, columns, invites};
 use crate::networks;
-use crate::organisations::{Key, OrganisationKind, known, to_limit};
+use crate::organisations::{Key, OrganisationKind, known, known_by, to_limit};
 use crate::schema::{event_organisers, events, organisations as bodies};
 use crate::tx::Conn;
 use crate::{Page, Result};
@@ -191,7 +191,7 @@ fn matching(conn: &mut Conn<'_>, sight: &Sight, filter: &Filter) -> Result<Condi
         and(Box::new(events::status.eq_any(filter.statuses.clone())));
     }
     if !filter.networks.is_empty() {
-        let ids = networks::known_ids(conn, &filter.networks)?;
+        let ids = known_by(conn, &filter.networks, networks::id_of)?;
         and(Box::new(events::network_id.assume_not_null().eq_any(ids)));
     }
     if !filter.series.is_empty() {

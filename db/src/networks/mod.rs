@@ -110,19 +110,6 @@ pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     }
 }
 
-/// Those of the keys that name a network.
-pub(crate) fn known_ids(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
-    let mut ids = Vec::with_capacity(keys.len());
-    for key in keys {
-        match id_of(conn, key) {
-            Ok(id) => ids.push(id),
-            Err(Error::NotFound) => {}
-            Err(other) => return Err(other),
-        }
-    }
-    Ok(ids)
-}
-
 /// The network that a writer names; a conflict when there is none.
 pub fn resolve(tx: &mut Tx<'_>, pointer: &'static str, key: &Key) -> Result<Network> {
     let person = tx.actor().principal.user_id();

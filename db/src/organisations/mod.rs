@@ -387,6 +387,15 @@ pub fn resolve_one(tx: &mut Tx<'_>, pointer: &str, named: &str) -> Result<Uuid> 
 
 /// The ids of those organisations that exist, for filters: the others match nothing.
 pub fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
+    known_by(conn, keys, id_of)
+}
+
+/// The ids of those of some kind that exist, for filters: the others match nothing.
+pub(crate) fn known_by(
+    conn: &mut Conn<'_>,
+    keys: &[Key],
+    id_of: fn(&mut Conn<'_>, &Key) -> Result<Uuid>,
+) -> Result<Vec<Uuid>> {
     let mut ids = Vec::with_capacity(keys.len());
     for key in keys {
         match id_of(conn, key) {
