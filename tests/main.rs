@@ -35,6 +35,8 @@ mod imports;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod lease_templates;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod logs;

@@ -12,6 +12,9 @@ use db::events::rsvps::RsvpStatus;
 use db::events::{EventKind, EventStatus};
 use db::identity_providers::IdentityProviderKind;
 use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
+use db::lease_templates::LeaseTemplateKind;
+use db::lease_templates::content::{ClauseKind, VariableKind};
+use db::lease_templates::versions::VersionStatus;
 use db::networks::members::NetworkRole;
 use db::networks::series::BankHolidays;
 use db::organisations::OrganisationKind;
@@ -143,6 +146,10 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "imports_resource_check" is ImportedResource,
         "imports_status_check" is ImportStatus,
         "invitations_role_check" is Role,
+        "lease_clauses_kind_check" is ClauseKind,
+        "lease_template_versions_status_check" is VersionStatus,
+        "lease_templates_kind_check" is LeaseTemplateKind,
+        "lease_variables_kind_check" is VariableKind,
         "memberships_role_check" is Role,
         "network_members_role_check" is NetworkRole,
         "organisations_kind_check" is OrganisationKind,

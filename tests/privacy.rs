@@ -169,6 +169,12 @@ impl World {
              insert into event_changes (event_id, user_id, kind) values ('{EVENT}', '{id}', 'place_given');
              insert into networks (id, slug, name, organisation_id) values ('{EVENT}', 'peers', 'Peers', '{ealing}');
              insert into network_members (id, network_id, user_id) values (gen_random_uuid(), '{EVENT}', '{id}');
+             insert into lease_templates (id, slug, title, kind, organisation_id)
+               values ('{EVENT}', 'wayleave', 'Wayleave', 'wayleave', '{ealing}');
+             insert into lease_template_versions (id, template_id, major, minor, patch, status, content_sha256, submitted_at, submitted_by)
+               values ('{EVENT}', '{EVENT}', 1, 0, 0, 'in_review', repeat('0', 64), now(), '{id}');
+             insert into lease_approvals (id, version_id, organisation_id, user_id, content_sha256)
+               values (gen_random_uuid(), '{EVENT}', '{ealing}', '{id}', repeat('0', 64));
              insert into calendars (id, user_id, name, token_hash)
                values (gen_random_uuid(), '{id}', 'phone-7q3x', sha256('5'));
              insert into sessions (id, event_id, pitched_by, title, description, pitcher_speaks, speakers)

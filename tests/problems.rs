@@ -11,7 +11,7 @@ use crate::support::contract::{Operation, operations};
 use crate::support::operations::{PUBLICCODE, Target, World, bare_call, body_of, call, path_of, text_of};
 use crate::support::raw::receive;
 use crate::support::server::Person;
-use crate::support::{Server, council, event, network, product};
+use crate::support::{Server, council, event, lease_template, network, product};
 
 /// Operations that document a status.
 fn with(status: u16) -> impl Iterator<Item = &'static Operation> {
@@ -116,6 +116,7 @@ const DONE_ONCE: &[&str] = &[
     "create_citation",
     "create_client_secret",
     "create_identity_provider",
+    "approve_lease_template_version",
     "create_import",
     "create_invitation",
     "create_network_member",
@@ -127,10 +128,23 @@ const DONE_ONCE: &[&str] = &[
     "end_citation",
     "merge_session",
     "publish_event",
+    "publish_lease_template_version",
     "publish_schedule",
     "reject_claim",
+    "return_lease_template_version",
+    "submit_lease_template_version",
     "withdraw_citation",
     "withdraw_claim",
+    "withdraw_lease_template_version",
+];
+
+/// What is done with a draft of a template of a lease, and refused once that was submitted.
+const OF_DRAFTS: &[&str] = &[
+    "delete_lease_template",
+    "delete_lease_template_version",
+    "put_lease_clauses",
+    "put_lease_variables",
+    "update_lease_template_version",
 ];
 
 /// What is refused at an event that has no programme.
@@ -153,6 +167,7 @@ fn those_of_what_is_stored() {
     server.add_product(product("Taken"));
     admin.post("/v1/events", event("ealing-council").with("title", "Taken")).expect(201);
     admin.post("/v1/networks", network("ealing-council").with("name", "Taken")).expect(201);
+    admin.post("/v1/lease-templates", lease_template("ealing-council").with("title", "Taken")).expect(201);
     // What contradicts only a request that is not over is in idempotency.rs.
     let contradicted = with(409).filter(|operation| operation.value["responses"]["409"].get("$ref").is_none());
     for operation in contradicted {
@@ -206,6 +221,7 @@ fn those_of_what_is_stored() {
         if matches!(operation.id.as_str(), "confirm_citation" | "confirm_citations" | "update_citation") {
             server.database().execute("update citations set status = 'withdrawn'");
         }
+        spoil_lease_template(&server, operation);
         spoil_event(&server, &admin, operation, &path);
         if operation.id == "update_client" {
             let reader = "update clients set kind = 'catalogue_key', role = 'viewer', scopes = '{products:read}'";
@@ -230,7 +246,8 @@ fn those_of_what_is_stored() {
                 | "update_citation"
                 | "update_event"
                 | "update_event_series" => {}
-                id if NO_UNCONFERENCE.contains(&id) => {}
+                id if NO_UNCONFERENCE.contains(&id) || OF_DRAFTS.contains(&id) => {}
+                "create_lease_template_version" => body["number"] = "1.0.0".into(),
                 "create_claim" => body["companyNumber"] = "SC000000".into(),
                 "update_identity_provider" => body = json!({ "issuer": "https://id.example", "audience": "loti" }),
                 "update_client" => body["role"] = "contributor".into(),
@@ -242,6 +259,16 @@ fn those_of_what_is_stored() {
         }
         let refused = wanted.expect(409);
         assert!(!refused.faults().is_empty(), "{}: a conflict says with what", operation.id);
+    }
+}
+
+/// Submits the draft of a template of a lease, of which nothing is changed then.
+fn spoil_lease_template(server: &Server, operation: &Operation) {
+    if OF_DRAFTS.contains(&operation.id.as_str()) {
+        server.database().execute(
+            "update lease_template_versions set status = 'in_review', submitted_at = now(), content_sha256 = repeat('0', 64)
+               where status = 'draft'",
+        );
     }
 }
 
@@ -332,7 +359,7 @@ fn a_fault_of_ours() {
          alter table imports rename to away_12; alter table events rename to away_13;
          alter table networks rename to away_14; alter table calendars rename to away_15;
          alter table sessions rename to away_16; alter table session_votes rename to away_17;
-         alter table event_changes rename to away_18",
+         alter table event_changes rename to away_18; alter table lease_templates rename to away_19",
     );
     for (operation, path) in paths {
         let failed = call(&admin, operation, &path).expect(500);

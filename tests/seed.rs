@@ -42,6 +42,27 @@ fn fills_a_catalogue_once() {
     assert_eq!(get("/v1/events?q=teacamp+marketplace").each("slug"), ["london-teacamp-2017-3"]);
     assert!(again.stderr.contains("events.json: 0 networks and events made"), "{}", again.stderr);
 
+    let templates = get("/v1/lease-templates?organisation=london-office-of-technology-and-innovation");
+    let slugs = ["data-processing-schedule", "rooftop-wayleave", "small-cell-street-furniture"];
+    assert_eq!(templates.each("slug"), slugs);
+    assert!(again.stderr.contains("lease_templates.json: 0 templates published"), "{}", again.stderr);
+    let admin = server.as_(&server.admin());
+    for slug in slugs {
+        let template = get(&format!("/v1/lease-templates/{slug}"));
+        assert!(template.text("notice").starts_with("Illustrative, not legal advice."), "{slug}");
+        let clauses = get(&format!("/v1/lease-templates/{slug}/versions/1.0.0/clauses"));
+        assert!((15..=40).contains(&clauses["clauses"].as_array().unwrap().len()), "{slug}");
+        // What was published can be sent as a new version, so it keeps every rule.
+        let copy = format!("/v1/lease-templates/{slug}/versions/1.0.1");
+        admin.post(&format!("/v1/lease-templates/{slug}/versions"), json!({ "number": "1.0.1" })).expect(201);
+        for part in ["clauses", "variables"] {
+            let read = get(&format!("/v1/lease-templates/{slug}/versions/1.0.0/{part}"));
+            let put = admin.call("PUT", &format!("{copy}/{part}")).body("application/json", read.json.to_string());
+            put.header("If-Match", "*").expect(200);
+        }
+        admin.call("POST", &format!("{copy}/submit")).expect(200);
+    }
+
     let bought = get("/v1/citations?organisation=greater-london-authority");
     assert_eq!(
         (&bought["items"][0]["product"]["slug"], &bought["items"][0]["status"]),

@@ -1,5 +1,7 @@
 //! Text of other makers, made to fit.
 
+use std::fmt::Write as _;
+
 /// Letters that a cut text may have behind its end.
 const ELLIPSIS: char = '…';
 
@@ -7,6 +9,15 @@ const ELLIPSIS: char = '…';
 #[must_use]
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Bytes in hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// The text, cut behind a word when it has more than `most` characters; the ellipsis counts.

@@ -125,7 +125,11 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
     let invalid =
         |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
     match constraint {
-        "slugs_pkey" | "organisations_slug_key" | "events_slug_key" | "networks_slug_key" | "products_slug_key"
+        "slugs_pkey"
+        | "organisations_slug_key"
+        | "events_slug_key"
+        | "networks_slug_key"
+        | "products_slug_key"
         | "lease_templates_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
@@ -198,7 +202,9 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "lease_template_versions_number_key" => {
             conflict("/number", "number_taken", "The template has a version of this number already; choose another.")
         }
-        "lease_approvals_once" => conflict("", "approved_already", "The organisation has approved this version already."),
+        "lease_approvals_once" => {
+            conflict("", "approved_already", "The organisation has approved this version already.")
+        }
         "lease_template_versions_immutable"
         | "lease_template_versions_transition"
         | "lease_template_versions_approved"

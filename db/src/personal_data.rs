@@ -471,6 +471,44 @@ pub const TABLES: &[Table] = &[
         }],
     },
     Table {
+        name: "lease_template_versions",
+        others: "version updated_at template_id major minor patch status_reason notes based_on_id published_at",
+        because: CATALOGUE,
+        records: &[Records {
+            kind: "lease_template_version_submitted",
+            of: "submitted_by = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("status"),
+                stays("content_sha256"),
+                stays("submitted_at"),
+                emptied("submitted_by"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
+        name: "lease_approvals",
+        others: "",
+        because: CATALOGUE,
+        records: &[Records {
+            kind: "lease_approval",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("version_id"),
+                stays("organisation_id"),
+                emptied("user_id"),
+                stays("content_sha256"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
         name: "session_notes",
         others: "version updated_at body_html renderer",
         because: "Made of what they wrote.",
@@ -642,6 +680,17 @@ pub const TABLES: &[Table] = &[
         "id version created_at updated_at slug title description kind status status_reason starts_at ends_at time_zone \
          venue_name venue_address step_free hearing_loop quiet_room access_information online_url capacity \
          accepted_count sequence network_id series_id recurrence_on changed_apart search",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "lease_templates",
+        "id version created_at updated_at slug title summary notice kind organisation_id forked_from_id approvals_required",
+        CATALOGUE,
+    ),
+    of_nobody("lease_clauses", "version_id clause_id position parent_id heading body kind note conditions", CATALOGUE),
+    of_nobody(
+        "lease_variables",
+        "version_id name position label kind help required required_if minimum maximum pattern options",
         CATALOGUE,
     ),
     of_nobody("networks", "id version created_at updated_at slug name description organisation_id", CATALOGUE),

@@ -59,6 +59,11 @@ pub fn network(organisation: &str) -> Body {
     body(json!({ "name": "London peer group", "organisation": organisation }))
 }
 
+/// A template of a lease that an organisation keeps.
+pub fn lease_template(organisation: &str) -> Body {
+    body(json!({ "title": "Rooftop wayleave", "kind": "wayleave", "organisation": organisation }))
+}
+
 /// A teacamp on each third Thursday at six, far from now.
 pub fn series() -> Body {
     body(json!({

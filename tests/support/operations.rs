@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::client::{Answer, Call, Client};
 use super::contract::Operation;
 use super::server::{Person, Server};
-use super::{council, event, network, product, series, supplier};
+use super::{council, event, lease_template, network, product, series, supplier};
 
 /// Organisations that the calls are about.
 pub struct World {
@@ -82,6 +82,8 @@ pub struct Target {
     pub calendar: Uuid,
     /// The secret in that address.
     pub token: String,
+    /// A template of a lease with one version, [`VERSION`], in the state that the operation takes.
+    pub lease_template: Uuid,
 }
 
 impl Target {
@@ -112,6 +114,7 @@ impl Target {
             series: Uuid::now_v7(),
             calendar: Uuid::now_v7(),
             token: secret(),
+            lease_template: Uuid::now_v7(),
             citation: Uuid::now_v7(),
         }
     }
@@ -190,6 +193,9 @@ impl World {
                 self.author.id
             ));
             return Target { calendar, token, ..Target::missing() };
+        }
+        if operation.path.starts_with("/v1/lease-templates") {
+            return self.lease_template(server, operation);
         }
         if operation.path.starts_with("/v1/imports") {
             return Target { import: self.import(server, operation), ..Target::missing() };
@@ -323,6 +329,26 @@ impl World {
         Target { network, member, series, ..Target::missing() }
     }
 
+    fn lease_template(&self, server: &Server, operation: &Operation) -> Target {
+        let (template, version, council) = (Uuid::now_v7(), Uuid::now_v7(), self.council.id());
+        let submitted =
+            ["return_", "approve_", "publish_", "withdraw_"].iter().any(|act| operation.id.starts_with(act));
+        let published = operation.method == "GET" || operation.id.starts_with("withdraw_");
+        server.database().execute(&format!(
+            "insert into lease_templates (id, slug, title, kind, organisation_id, approvals_required)
+               values ('{template}', 'template-{template}', 'Rooftop wayleave', 'wayleave', '{council}', 0);
+             insert into lease_template_versions (id, template_id, major, minor, patch) values ('{version}', '{template}', 1, 0, 0);
+             insert into lease_variables (version_id, name, position, label, kind, required, required_if, options)
+               values ('{version}', 'term', 1, 'How long', 'duration', true, '[]', '[]');
+             insert into lease_clauses (version_id, clause_id, position, heading, body, kind, conditions)
+               values ('{version}', 'term', 1, 'Term', 'It lasts {{{{ term }}}}.', 'fixed', '[]');
+             update lease_template_versions set status = 'in_review', submitted_at = now(), content_sha256 = '{DIGEST}'
+               where id = '{version}' and ({submitted} or {published});
+             update lease_template_versions set status = 'published', published_at = now() where id = '{version}' and {published}"
+        ));
+        Target { lease_template: template, ..Target::missing() }
+    }
+
     /// The one import that there is; none where the operation sends one, as another may not be under way.
     fn import(&self, server: &Server, operation: &Operation) -> Uuid {
         server.database().execute("delete from imports");
@@ -363,10 +389,12 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "networks" => target.network.to_string(),
         "calendars" => target.calendar.to_string(),
         "imports" => target.import.to_string(),
+        "lease-templates" => target.lease_template.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
     let path = operation.path.replace("{id}", &id);
+    let path = path.replace("versions/{number}", &format!("versions/{VERSION}"));
     let path =
         path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
     let path = path.replace("{providerId}", &target.provider.to_string());
@@ -380,6 +408,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
         "create_import" => path + "?resource=citations&organisation=ealing-council",
+        "compare_lease_template_versions" => path + &format!("?from={VERSION}&to={VERSION}"),
         "list_contract_groups" => path + "?by=supplier",
         _ => path,
     }
@@ -422,6 +451,18 @@ pub fn body_of(operation: &Operation) -> Value {
         "merge_session" => json!({ "into": SESSION }),
         "create_session_note" | "update_session_note" => json!({ "bodyMarkdown": "We **share** it." }),
         "update_schedule" => json!({ "votesOpenAt": "2026-11-01T09:00:00Z" }),
+        "create_lease_template" => lease_template("ealing-council").into(),
+        "update_lease_template" => json!({ "summary": "For roofs." }),
+        "create_lease_template_version" => json!({ "number": "1.1.0" }),
+        "update_lease_template_version" => json!({ "notes": "Another word." }),
+        "put_lease_clauses" => {
+            json!({ "clauses": [{ "id": "rent", "heading": "Rent", "body": "It is {{ rent }}.", "kind": "negotiable" }] })
+        }
+        "put_lease_variables" => json!({ "variables": [{ "name": "rent", "label": "Rent", "kind": "money" }] }),
+        "return_lease_template_version" | "withdraw_lease_template_version" => {
+            json!({ "reason": "Clause 1 is wrong." })
+        }
+        "approve_lease_template_version" => json!({ "organisation": "ealing-council", "contentSha256": DIGEST }),
         "create_rsvp" => json!({ "accessNeeds": "A seat near the speaker." }),
         "create_import" => "{\"externalId\":\"APP-1\",\"product\":\"cited\"}\n".into(),
         "put_product_publiccode" => PUBLICCODE.into(),
@@ -487,6 +528,12 @@ static TOMORROW: LazyLock<DateTime<Utc>> =
 fn secret() -> String {
     Uuid::new_v4().simple().to_string() + &Uuid::new_v4().simple().to_string()
 }
+
+/// The number of a version of a template of a lease, on paths that have one.
+const VERSION: &str = "1.0.0";
+
+/// The digest of what a version says.
+const DIGEST: &str = "9f2c11aa04d15f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21";
 
 /// The id of a session into which another is merged.
 const SESSION: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c15";

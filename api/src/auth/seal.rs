@@ -8,6 +8,8 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::words::hex;
+
 /// Bytes of the encryption key.
 const KEY_LENGTH: usize = 32;
 
@@ -99,12 +101,8 @@ impl Seal {
     /// A name for something that is not to be known by it, always the same: HMAC-SHA-256, half of it.
     #[must_use]
     pub fn pseudonym(&self, text: &str) -> String {
-        use std::fmt::Write;
         let tag = hmac::sign(&self.pseudonyms, text.as_bytes());
-        tag.as_ref().iter().take(16).fold(String::new(), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        })
+        hex(tag.as_ref().get(..16).unwrap_or_default())
     }
 }
 

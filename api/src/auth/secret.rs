@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::seal::random;
 use crate::problem::Problem;
+use crate::words::hex;
 
 /// `loti_`, the client's id, `_`, 256 bits: a form that scanners for leaked secrets can know.
 pub struct ClientSecret(String);
@@ -30,12 +31,8 @@ impl ClientSecret {
 
 /// 256 bits, in 64 hexadecimal digits.
 pub fn unguessable() -> Result<String, Problem> {
-    use std::fmt::Write;
     let bytes = random::<32>().ok_or_else(|| Problem::internal("the machine has no randomness"))?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex(&bytes))
 }
 
 /// SHA-256 of a secret. It has 256 bits of its own, so it needs no slower function.

@@ -7,10 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use db::events::EventStatus;
+use db::lease_templates::content::{self, Clause, Variable};
+use db::lease_templates::{self as templates, versions};
 use db::organisations::{self, Key};
 use db::reference::{self, LgslService};
 use db::{Actor, Db, Tx, networks};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::import::failure;
@@ -20,6 +23,9 @@ use crate::import::{Format, Import, Options, Resource, Rules, Tally};
 use crate::problem::Problem;
 use crate::v1;
 use crate::v1::events::wire::CreateEvent;
+use crate::v1::lease_templates::content::{LeaseClause, LeaseVariable};
+use crate::v1::lease_templates::submit;
+use crate::v1::lease_templates::wire::{LeaseTemplateState, LeaseTemplateVersionState};
 use crate::v1::networks::wire::CreateNetwork;
 
 const COMMAND: &str = "loti seed";
@@ -30,6 +36,7 @@ const ORGANISATIONS: &str = include_str!("../../../db/seed/organisations.csv");
 const PRODUCTS: &str = include_str!("../../../db/seed/products.jsonl");
 const CITATIONS: &str = include_str!("../../../db/seed/citations.csv");
 const EVENTS: &str = include_str!("../../../db/seed/events.json");
+const LEASE_TEMPLATES: &str = include_str!("../../../db/seed/lease_templates.json");
 
 pub(super) fn run() -> Result<(), Failure> {
     let db = Db::new(&Config::from_environment()?.database);
@@ -54,10 +61,14 @@ pub(super) fn run() -> Result<(), Failure> {
             eprintln!("{name}: {tally}");
             refused += tally.refused;
         }
-        let made = db.write(Actor::operator(COMMAND), |tx| events(tx, &meetings()?)).await;
-        let made =
-            made.map_err(|problem| Failure::failed(problem.cause.as_deref().unwrap_or(&problem.detail).to_owned()))?;
+        let made = db.write(Actor::operator(COMMAND), |tx| events(tx, &read(EVENTS)?)).await.map_err(failed)?;
         eprintln!("events.json: {made} networks and events made");
+        let made = db.write(Actor::operator(COMMAND), |tx| {
+            let agreements: Vec<Agreement> = read(LEASE_TEMPLATES)?;
+            lease_templates(tx, &agreements)
+        });
+        let made = made.await;
+        eprintln!("lease_templates.json: {} templates published", made.map_err(failed)?);
         if refused == 0 { Ok(()) } else { Err(Failure { code: 1, sentences: Vec::new() }) }
     })
 }
@@ -69,8 +80,13 @@ struct Meetings {
     events: Vec<CreateEvent>,
 }
 
-fn meetings() -> Result<Meetings, Problem> {
-    serde_json::from_str(EVENTS).map_err(|error| Problem::internal(error.to_string()))
+fn read<T: DeserializeOwned>(json: &str) -> Result<T, Problem> {
+    serde_json::from_str(json).map_err(|error| Problem::internal(error.to_string()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(problem: Problem) -> Failure {
+    Failure::failed(problem.cause.as_deref().unwrap_or(&problem.detail).to_owned())
 }
 
 /// Makes those that are not there; tells how many.
@@ -97,6 +113,38 @@ fn events(tx: &mut Tx<'_>, meetings: &Meetings) -> Result<usize, Problem> {
             db::events::advance(tx, &published, EventStatus::Completed, None)?;
             made += 1;
         }
+    }
+    Ok(made)
+}
+
+/// A template, and the version of it that is published.
+#[derive(Deserialize)]
+struct Agreement {
+    template: LeaseTemplateState,
+    version: LeaseTemplateVersionState,
+    variables: Vec<LeaseVariable>,
+    clauses: Vec<LeaseClause>,
+}
+
+/// Publishes those that are not there; tells how many. They are ours to show what there is, so nobody has to approve.
+fn lease_templates(tx: &mut Tx<'_>, agreements: &[Agreement]) -> Result<usize, Problem> {
+    let mut made = 0;
+    for Agreement { template, version, variables, clauses } in agreements {
+        let slug = template.slug.clone().unwrap_or_default();
+        if is_there(templates::id_of(&mut tx.conn(), &Key::from(slug.as_str())))? {
+            continue;
+        }
+        let organisation = organisations::resolve_one(tx, "/organisation", &template.organisation)?;
+        let template = templates::create(tx, Uuid::now_v7(), &template.state(slug, organisation), 0, None)?;
+        let state = version.state().ok_or_else(|| Problem::internal("a version has no number"))?;
+        let draft = versions::create(tx, &template, Uuid::now_v7(), &state, None)?;
+        let variables: Vec<Variable> = variables.iter().cloned().map(Into::into).collect();
+        let clauses: Vec<Clause> = clauses.iter().cloned().map(Into::into).collect();
+        content::put_variables(tx, &draft, &variables)?;
+        let draft = content::put_clauses(tx, &draft, &clauses)?;
+        let submitted = submit(tx, &template, &draft)?;
+        versions::publish(tx, &template, &submitted)?;
+        made += 1;
     }
     Ok(made)
 }

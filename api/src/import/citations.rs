@@ -19,6 +19,7 @@ use super::{Applied, Content, Options, Row, Rules, fault};
 use crate::contract::body::Origins;
 use crate::problem::{Fault, Problem};
 use crate::v1::citations::wire::CreateCitation;
+use crate::words::hex;
 use crate::words::{kebab_case, one_line};
 
 /// Fields of a citation, and the names that their makers give them.
@@ -255,8 +256,7 @@ impl CitationRow {
         if key.chars().count() <= 200 {
             return key;
         }
-        let digest = Sha256::digest(key.as_bytes());
-        digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hex(&Sha256::digest(key.as_bytes()))
     }
 
     pub(super) fn apply(

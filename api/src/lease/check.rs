@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use db::Fault;
-use db::lease_templates::content::{Clause, Condition, Content, Variable, VariableKind};
+use db::lease_templates::content::{Clause, Condition, Content, Operator, Variable, VariableKind};
 
 use super::numbering::MOST_LEVELS;
 use super::text::{self, Part};
@@ -111,12 +111,11 @@ fn conditions(at: &str, conditions: &[Condition], variables: &[&Variable]) -> Ve
         let mut fault = |field: &str, code: &'static str, detail: String| {
             faults.push(Fault::new(format!("{at}/{index}/{field}"), code, detail));
         };
-        use db::lease_templates::content::Operator::{Equals, NotEquals};
         let Some(variable) = variables.iter().find(|variable| variable.name == condition.variable) else {
             fault("variable", "unknown_variable", format!("`{}` is no variable", condition.variable));
             continue;
         };
-        if !matches!(condition.operator, Equals | NotEquals) && !values::is_ordered(variable.kind) {
+        if !matches!(condition.operator, Operator::Equals | Operator::NotEquals) && !values::is_ordered(variable.kind) {
             fault("operator", "not_for_kind", format!("values of the kind {} have no order", variable.kind));
         }
         if let Err(wanted) = values::read(variable, &condition.value) {
@@ -160,7 +159,9 @@ pub fn together(content: &Content) -> Vec<Fault> {
         used.extend(clause.conditions.0.iter().map(|condition| condition.variable.clone()));
         faults.extend(conditions(&format!("/clauses/{index}/conditions"), &clause.conditions.0, &variables));
     }
-    used.extend(variables.iter().flat_map(|variable| &variable.required_if.0).map(|condition| condition.variable.clone()));
+    used.extend(
+        variables.iter().flat_map(|variable| &variable.required_if.0).map(|condition| condition.variable.clone()),
+    );
     for (index, variable) in variables.iter().enumerate().filter(|(_, variable)| !used.contains(&variable.name)) {
         let detail = format!("`{}` is named by no clause and no condition", variable.name);
         faults.push(Fault::new(format!("/variables/{index}/name"), "unused_variable", detail));

@@ -90,7 +90,8 @@ pub fn clauses<'a>(before: &'a [Clause], after: &'a [Clause]) -> Vec<ClauseDiffe
             (Some(old), Some(new)) if old == new && before == after => Fate::Unchanged,
             _ => Fate::Changed,
         };
-        let runs = |field: fn(&Clause) -> &str| words(old.map(field).unwrap_or_default(), new.map(field).unwrap_or_default());
+        let runs =
+            |field: fn(&Clause) -> &str| words(old.map(field).unwrap_or_default(), new.map(field).unwrap_or_default());
         ClauseDifference {
             fate,
             before,
@@ -104,9 +105,10 @@ pub fn clauses<'a>(before: &'a [Clause], after: &'a [Clause]) -> Vec<ClauseDiffe
     let mut gone: HashMap<Option<&str>, Vec<&Clause>> = HashMap::new();
     let mut anchor = None;
     for old in before {
-        match kept.contains(old.clause_id.as_str()) {
-            true => anchor = Some(old.clause_id.as_str()),
-            false => gone.entry(anchor).or_default().push(old),
+        if kept.contains(old.clause_id.as_str()) {
+            anchor = Some(old.clause_id.as_str());
+        } else {
+            gone.entry(anchor).or_default().push(old);
         }
     }
     let removed = |behind: Option<&'a str>| {
@@ -134,7 +136,8 @@ pub fn variables<'a>(before: &'a Content, after: &'a Content) -> Vec<VariableDif
         }
     });
     let gone = before.variables.iter().filter(|old| find(after, &old.name).is_none());
-    kept.chain(gone.map(|old| VariableDifference { fate: Fate::Removed, name: &old.name, fields: Vec::new() })).collect()
+    kept.chain(gone.map(|old| VariableDifference { fate: Fate::Removed, name: &old.name, fields: Vec::new() }))
+        .collect()
 }
 
 fn differing(old: &Variable, new: &Variable) -> Vec<&'static str> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Sight, Template, VersionReference, content};
 use crate::functions::{lease_approval_list, lease_version_ref, seconds_ago};
 use crate::organisations::{Reference, to_limit};
-use crate::schema::{lease_approvals, lease_template_versions as versions};
+use crate::schema::{lease_approvals, lease_template_versions as versions, lease_templates};
 use crate::tx::{Conn, Tx};
 use crate::types::Json;
 use crate::vocabulary::vocabulary;
@@ -229,7 +229,6 @@ pub fn origin(tx: &mut Tx<'_>, template: &Template) -> Result<Option<Uuid>> {
     if let Some(version) = latest(tx, template)? {
         return Ok(Some(version.id));
     }
-    use crate::schema::lease_templates;
     Ok(lease_templates::table.find(template.id).select(lease_templates::forked_from_id).first(tx.pg)?)
 }
 
@@ -370,7 +369,6 @@ pub(super) fn audit_content<T: PartialEq>(
     let (gone, new) = (missing(before, after), missing(after, before));
     let count = |parts: &[T], differ: Vec<String>| serde_json::json!({ "count": parts.len(), "differ": differ });
     let organisation_id = {
-        use crate::schema::lease_templates;
         let owner = lease_templates::table.find(version.template_id).select(lease_templates::organisation_id);
         owner.first::<Uuid>(tx.pg)?
     };

@@ -189,7 +189,9 @@ async fn compare_lease_template_versions(
 }
 
 fn read(parameter: &'static str, number: &str) -> Result<Number, Problem> {
-    number.parse().map_err(|()| Problem::invalid([Fault::parameter(parameter, "wrong_form", "must be a number such as 1.2.0")]))
+    number
+        .parse()
+        .map_err(|()| Problem::invalid([Fault::parameter(parameter, "wrong_form", "must be a number such as 1.2.0")]))
 }
 
 impl From<Fate> for LeaseChange {

@@ -70,7 +70,12 @@ pub struct LeaseClause {
     pub kind: ClauseKind,
     /// The same in plain language, for those who fill it in.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 5000, pattern = r"^[^\u0000]+$", example = "How long the operator may stay.")]
+    #[schema(
+        min_length = 1,
+        max_length = 5000,
+        pattern = r"^[^\u0000]+$",
+        example = "How long the operator may stay."
+    )]
     pub note: Option<String>,
     /// Conditions under all of which a lease has it; none for always.
     #[serde(default)]
@@ -179,7 +184,7 @@ async fn get_lease_clauses(
         let sight = Sight::new(roles);
         let template = templates::find(conn, &sight, &key)?;
         let version = versions::find(conn, &sight, &template, number)?;
-        Ok(Single::ok(numbered(content::clauses(conn, version.id)?), version.version))
+        Ok(Single::ok(numbered(&content::clauses(conn, version.id)?), version.version))
     });
     read.await
 }
@@ -215,7 +220,7 @@ async fn put_lease_clauses(
         let (_, current) = kept(tx, &key, number)?;
         if_match.check(current.version)?;
         let changed = content::put_clauses(tx, &current, &wanted)?;
-        Ok::<_, Problem>(Single::ok(numbered(content::clauses(&mut tx.conn(), current.id)?), changed.version))
+        Ok::<_, Problem>(Single::ok(numbered(&content::clauses(&mut tx.conn(), current.id)?), changed.version))
     });
     changed.await
 }
@@ -280,11 +285,12 @@ async fn put_lease_variables(
     changed.await
 }
 
-fn numbered(clauses: Vec<Clause>) -> LeaseClauses {
+fn numbered(clauses: &[Clause]) -> LeaseClauses {
     let number = |clause: &Clause, numbers: &std::collections::HashMap<&str, String>| {
         numbers.get(clause.clause_id.as_str()).cloned()
     };
-    let numbers = numbering::numbers(clauses.iter().map(|clause| (clause.clause_id.as_str(), clause.parent_id.as_deref())));
+    let numbers =
+        numbering::numbers(clauses.iter().map(|clause| (clause.clause_id.as_str(), clause.parent_id.as_deref())));
     let clauses = clauses.iter().map(|clause| LeaseClause::new(clause.clone(), number(clause, &numbers))).collect();
     LeaseClauses { clauses }
 }

@@ -26,6 +26,7 @@ use crate::http::text::{LeaseTemplateKey, OrganisationKey};
 use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, Query, Single};
 use crate::problem::{CONFLICT, Problem};
 use crate::routes::Routes;
+pub(crate) use versions::submit;
 use wire::{
     CreateLeaseTemplate, LeaseTemplate, LeaseTemplatePage, LeaseTemplateState, LeaseTemplateVersionKey,
     UpdateLeaseTemplate,
@@ -263,8 +264,11 @@ fn published(tx: &mut Tx<'_>, pointer: &'static str, key: &LeaseTemplateVersionK
         Ok(version) if version.published_at.is_some() => Ok(version),
         Ok(_) | Err(db::Error::NotFound) => {
             let detail = "names no version that was published: give template and number of one";
-            Err(Problem::new(&CONFLICT, "There is no such version.")
-                .with_faults([Fault::new(pointer, "unknown_version", detail)]))
+            Err(Problem::new(&CONFLICT, "There is no such version.").with_faults([Fault::new(
+                pointer,
+                "unknown_version",
+                detail,
+            )]))
         }
         Err(other) => Err(other.into()),
     }

@@ -26,6 +26,7 @@ use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, 
 use crate::lease::check;
 use crate::problem::{CONFLICT, Problem};
 use crate::routes::Routes;
+use crate::words::hex;
 
 /// The operations here.
 #[must_use]
@@ -239,17 +240,7 @@ async fn submit_lease_template_version(once: Once, path: Path<(Key, Number)>) ->
     let Path((key, number)) = path;
     let submitted = once.run(move |tx| {
         let (template, current) = kept(tx, &key, number)?;
-        let content = content::content(&mut tx.conn(), current.id)?;
-        let faults = check::together(&content);
-        if !faults.is_empty() && current.status == VersionStatus::Draft {
-            let detail = "Its clauses and variables do not fit together; put them right, then submit it again.";
-            return Err(Problem::new(&CONFLICT, detail).with_faults(faults));
-        }
-        let digest = Sha256::digest(content.canonical()?).iter().fold(String::new(), |mut hex, byte| {
-            hex.push_str(&format!("{byte:02x}"));
-            hex
-        });
-        Ok(shown(versions::submit(tx, &template, &current, &digest)?))
+        Ok(shown(submit(tx, &template, &current)?))
     });
     submitted.await
 }
@@ -371,6 +362,17 @@ async fn withdraw_lease_template_version(
         Ok(shown(versions::withdraw(tx, &template, &current, &reason)?))
     });
     withdrawn.await
+}
+
+/// Submits a locked version whose parts fit together, with the digest of what it says.
+pub(crate) fn submit(tx: &mut Tx<'_>, template: &Template, current: &Version) -> Result<Version, Problem> {
+    let content = content::content(&mut tx.conn(), current.id)?;
+    let faults = check::together(&content);
+    if !faults.is_empty() && current.status == VersionStatus::Draft {
+        let detail = "Its clauses and variables do not fit together; put them right, then submit it again.";
+        return Err(Problem::new(&CONFLICT, detail).with_faults(faults));
+    }
+    Ok(versions::submit(tx, template, current, &hex(&Sha256::digest(content.canonical()?)))?)
 }
 
 /// A version and its template, both locked: versions of a template go on one after the other.

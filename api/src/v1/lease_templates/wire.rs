@@ -40,13 +40,7 @@ pub struct LeaseTemplate {
     /// Of which version of another template it is a variant; null when of none.
     pub forked_from: Option<LeaseTemplateVersionReference>,
     /// The number of the version to use today; null when there is none.
-    #[schema(
-        read_only,
-        min_length = 5,
-        max_length = 20,
-        pattern = r"^[0-9]+\.[0-9]+\.[0-9]+$",
-        example = "1.2.0"
-    )]
+    #[schema(read_only, min_length = 5, max_length = 20, pattern = r"^[0-9]+\.[0-9]+\.[0-9]+$", example = "1.2.0")]
     pub current_version: Option<String>,
 }
 
