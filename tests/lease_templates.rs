@@ -382,7 +382,7 @@ fn clauses_are_numbered_by_their_order_and_come_back_as_they_were_sent() {
     assert_eq!((same.status, same.etag()), (200, read.etag()));
     let mut moved = read["clauses"].as_array().unwrap().clone();
     moved.rotate_right(2);
-    let moved = peers.put("1.0.0", "clauses", moved.into());
+    let moved = peers.put("1.0.0", "clauses", moved);
     assert_eq!(numbers_of(&moved), ["1 end", "2 rent", "3 rights", "3.1 term"]);
     let stale = peers.author.call("PUT", &path).body("application/json", json!({ "clauses": [] }).to_string());
     assert_eq!(stale.if_match(&read).send().status, 412);
@@ -409,7 +409,7 @@ fn clauses_are_numbered_by_their_order_and_come_back_as_they_were_sent() {
             json!({ "id": format!("c{level}"), "parent": parent, "heading": "C", "body": "", "kind": "fixed" })
         })
         .collect();
-    let deep = peers.put("1.0.0", "clauses", deep.into());
+    let deep = peers.put("1.0.0", "clauses", deep);
     assert_eq!(deep.faults(), ["#/clauses/6/parent too_deep", "#/clauses/7/parent too_deep"]);
     let numbered = numbers([("a", None), ("b", Some("a")), ("c", Some("a")), ("d", Some("c")), ("e", None)]);
     let mut numbered: Vec<(&str, &str)> = numbered.iter().map(|(id, number)| (*id, number.as_str())).collect();
