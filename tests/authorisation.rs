@@ -166,6 +166,7 @@ read_network_calendar           200 200 200 200 200 200 200 200 200 200 200 200
 read_organisation_calendar      200 200 200 200 200 200 200 200 200 200 200 200
 reject_claim                    401 404 404 404 404 404 404 404 404 200 200 403
 remove_comment                  401 403 403 403 403 403 403 403 403 200 200 403
+render_lease_template_comparison 200 200 200 200 200 200 200 200 200 200 200 200
 restore_comment                 401 403 403 403 403 403 403 403 403 200 200 403
 return_lease_template_version   401 403 200 200 200 403 200 404 404 404 200 403
 revert_product                  401 403 200 200 200 403 403 200 403 200 200 403

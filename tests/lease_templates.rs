@@ -1,6 +1,6 @@
 //! `/v1/lease-templates`: what their texts may say, and how versions become what everybody uses.
 
-use api::lease::compare::{Edit, words};
+use api::lease::compare::{Budget, Edit, words};
 use api::lease::numbering::numbers;
 use api::lease::text::{self, Part};
 use api::lease::values::{self, Value as Filled};
@@ -544,6 +544,10 @@ fn versions_are_compared_clause_by_clause_and_word_by_word() {
         .collect();
     assert_eq!(variables, ["term changed [maximum]", "fee added []", "rent removed []"]);
     assert_eq!(rent["id"], "rent");
+    let page = peers.author.get(&format!("{}/compare.html?from=1.0.0&to=1.1.0", peers.template)).expect(200);
+    let page = String::from_utf8(page.bytes).unwrap();
+    assert!(page.contains("<p>Either party <del>ends</del><ins>may end</ins> it.</p>"), "{page}");
+    assert!(page.contains("<h3><del>2</del> <ins>3</ins> End</h3>"), "{page}");
     let same = peers.author.get(&format!("{}/compare?from=1.0.0&to=1.0.0", peers.template)).expect(200);
     assert!(same["clauses"].as_array().unwrap().iter().all(|clause| clause["change"] == "unchanged"));
     peers.author.get(&format!("{}/compare?from=1.0.0&to=9.0.0", peers.template)).expect(404);
@@ -665,7 +669,7 @@ fn values_are_written_and_compared_by_their_kind() {
 proptest! {
     #[test]
     fn both_texts_can_be_made_again_of_how_they_differ(before in "[a-c ,.\n]{0,60}", after in "[a-c ,.\n]{0,60}") {
-        let runs = words(&before, &after);
+        let runs = words(&before, &after, &mut Budget::default());
         let without = |left_out: Edit| -> String {
             runs.iter().filter(|run| run.edit != left_out).map(|run| run.text.as_str()).collect()
         };
@@ -673,4 +677,46 @@ proptest! {
         prop_assert_eq!(without(Edit::Delete), after.clone());
         prop_assert!(before != after || runs.iter().all(|run| run.edit == Edit::Equal));
     }
+}
+
+#[test]
+fn texts_that_cost_too_much_to_compare_are_told_by_lines_or_as_a_whole() {
+    let text = |word: &str, between: &str| vec![word; 3000].join(between);
+    let told = |before: &str, after: &str| {
+        let runs = words(before, after, &mut Budget::default());
+        runs.into_iter().map(|run| (run.edit, run.text)).collect::<Vec<_>>()
+    };
+    let (before, after) = (text("a", " ") + "\nthe same", text("b", " ") + "\nthe same");
+    let by_lines = told(&before, &after);
+    assert_eq!(by_lines.len(), 3);
+    assert_eq!(by_lines[2], (Edit::Equal, "the same".to_owned()));
+    let (before, after) = (text("a", "\n"), text("b", "\n"));
+    assert_eq!(told(&before, &after), [(Edit::Delete, before), (Edit::Insert, after)]);
+    // One that is rewritten leaves nothing for the next.
+    let mut budget = Budget::default();
+    let (before, after) = (text("a", " "), text("b", " "));
+    let short = |word: &str| vec![word; 1999].join(" ");
+    assert!(words(&short("a"), &short("b"), &mut budget).len() > 1);
+    assert_eq!(words(&before, &after, &mut budget).len(), 2);
+    assert_eq!(words("a b", "a c", &mut budget).len(), 3, "a small one is still told");
+}
+
+#[test]
+fn a_comparison_as_a_page_is_inert() {
+    let server = Server::start();
+    let peers = Peers::new(&server);
+    let payload = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onload='alert(1)' & é\nnext";
+    peers.author.post(&peers.path(""), json!({ "number": "1.0.0" })).expect(201);
+    let hostile = json!([{ "id": "a", "heading": "<b>A</b>", "body": payload, "note": payload, "kind": "fixed" }]);
+    assert_eq!(peers.put("1.0.0", "clauses", hostile).status, 200);
+    let titled = peers.author.get(&peers.template).expect(200);
+    peers.author.patch(&peers.template, json!({ "title": "</title><script>" })).if_match(&titled).expect(200);
+    let page = peers.author.get(&format!("{}/compare.html?from=1.0.0&to=1.0.0", peers.template)).expect(200);
+    let policy = page.header("content-security-policy").unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'"), "{policy}");
+    let page = String::from_utf8(page.bytes).unwrap();
+    for live in ["<script", "<img", "<b>", "</title><"] {
+        assert!(!page.contains(live), "{live}: {page}");
+    }
+    assert!(page.contains("é<br>\nnext"), "{page}");
 }

@@ -153,7 +153,8 @@ fn check_operation(what: &str, operation: &Operation, method: &str, answer: &Ans
         assert!(answer.bytes.is_empty(), "{what}: a body where none is documented");
         return;
     };
-    let media_type = answer.header("content-type").unwrap_or_default();
+    // What a page is written in stands behind its media type.
+    let media_type = answer.header("content-type").unwrap_or_default().trim_end_matches("; charset=utf-8");
     let content = content.get(media_type).unwrap_or_else(|| panic!("{what}: {media_type:?} is not documented"));
     if method == "HEAD" {
         assert!(answer.bytes.is_empty(), "{what}: a body to HEAD");

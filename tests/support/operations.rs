@@ -408,7 +408,9 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
     match operation.id.as_str() {
         "compare_product_versions" => path + "?from=1&to=2",
         "create_import" => path + "?resource=citations&organisation=ealing-council",
-        "compare_lease_template_versions" => path + &format!("?from={VERSION}&to={VERSION}"),
+        "compare_lease_template_versions" | "render_lease_template_comparison" => {
+            path + &format!("?from={VERSION}&to={VERSION}")
+        }
         "list_contract_groups" => path + "?by=supplier",
         _ => path,
     }

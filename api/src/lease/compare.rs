@@ -69,39 +69,43 @@ pub struct VariableDifference<'a> {
     pub fields: Vec<&'static str>,
 }
 
-/// How clauses differ: in the order of the second, each that is gone where it was.
+/// How clauses differ: in the order of the second, each that is gone behind what stood before it and is still there.
 #[must_use]
 pub fn clauses<'a>(before: &'a [Clause], after: &'a [Clause]) -> Vec<ClauseDifference<'a>> {
     let number = |clauses: &'a [Clause]| {
         numbers(clauses.iter().map(|clause| (clause.clause_id.as_str(), clause.parent_id.as_deref())))
     };
     let (old_numbers, new_numbers) = (number(before), number(after));
-    let known: HashMap<&str, &Clause> = before.iter().map(|clause| (clause.clause_id.as_str(), clause)).collect();
-    let kept: HashSet<&str> = after.iter().map(|clause| clause.clause_id.as_str()).collect();
     let side = |clause: &'a Clause, numbers: &HashMap<&str, String>| {
         (clause, numbers.get(clause.clause_id.as_str()).cloned().unwrap_or_default())
     };
-    let difference = |old: Option<&'a Clause>, new: Option<&'a Clause>| {
+    let mut budget = Budget::default();
+    let difference = |(old, new): (Option<&'a Clause>, Option<&'a Clause>)| {
         let before = old.map(|clause| side(clause, &old_numbers));
         let after = new.map(|clause| side(clause, &new_numbers));
-        let fate = match (old, new) {
+        let fate = match (&before, &after) {
             (None, _) => Fate::Added,
             (_, None) => Fate::Removed,
-            (Some(old), Some(new)) if old == new && before == after => Fate::Unchanged,
+            (before, after) if before == after => Fate::Unchanged,
             _ => Fate::Changed,
         };
-        let runs =
-            |field: fn(&Clause) -> &str| words(old.map(field).unwrap_or_default(), new.map(field).unwrap_or_default());
-        ClauseDifference {
-            fate,
-            before,
-            after,
-            heading: runs(|clause| &clause.heading),
-            body: runs(|clause| &clause.body),
-            note: runs(|clause| clause.note.as_deref().unwrap_or_default()),
-        }
+        let mut runs = |field: fn(&Clause) -> &str| {
+            words(old.map(field).unwrap_or_default(), new.map(field).unwrap_or_default(), &mut budget)
+        };
+        let heading = runs(|clause| &clause.heading);
+        let body = runs(|clause| &clause.body);
+        let note = runs(|clause| clause.note.as_deref().unwrap_or_default());
+        ClauseDifference { fate, before, after, heading, body, note }
     };
-    // What is gone is told behind what stood before it and is still there.
+    pairs(before, after).into_iter().map(difference).collect()
+}
+
+type Pair<'a> = (Option<&'a Clause>, Option<&'a Clause>);
+
+/// What a clause of one is in the other, known by its id.
+fn pairs<'a>(before: &'a [Clause], after: &'a [Clause]) -> Vec<Pair<'a>> {
+    let known: HashMap<&str, &Clause> = before.iter().map(|clause| (clause.clause_id.as_str(), clause)).collect();
+    let kept: HashSet<&str> = after.iter().map(|clause| clause.clause_id.as_str()).collect();
     let mut gone: HashMap<Option<&str>, Vec<&Clause>> = HashMap::new();
     let mut anchor = None;
     for old in before {
@@ -111,14 +115,11 @@ pub fn clauses<'a>(before: &'a [Clause], after: &'a [Clause]) -> Vec<ClauseDiffe
             gone.entry(anchor).or_default().push(old);
         }
     }
-    let removed = |behind: Option<&'a str>| {
-        let found = gone.get(&behind).cloned().unwrap_or_default();
-        found.into_iter().map(|old| difference(Some(old), None))
-    };
-    let mut told: Vec<_> = removed(None).collect();
+    let mut gone = |behind| gone.remove(&behind).unwrap_or_default().into_iter().map(|old| (Some(old), None));
+    let mut told: Vec<Pair<'a>> = gone(None).collect();
     for new in after {
-        told.push(difference(known.get(new.clause_id.as_str()).copied(), Some(new)));
-        told.extend(removed(Some(&new.clause_id)));
+        told.push((known.get(new.clause_id.as_str()).copied(), Some(new)));
+        told.extend(gone(Some(new.clause_id.as_str())));
     }
     told
 }
@@ -156,28 +157,58 @@ fn differing(old: &Variable, new: &Variable) -> Vec<&'static str> {
     fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
 }
 
-/// Comparing takes steps in the product of what is compared; beyond this, lines are compared rather than words.
-const MOST_STEPS: usize = 4_000_000;
+/// What comparing may cost: it takes steps in the product of how many parts there are to compare.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget(usize);
 
-/// How two texts differ, word by word; read without what was deleted, the second.
+impl Default for Budget {
+    /// Enough for forty clauses of three hundred words each, all of them rewritten.
+    fn default() -> Self {
+        Self(4_000_000)
+    }
+}
+
+impl Budget {
+    /// Whether so many parts can be compared with so many others; they are then paid for.
+    fn affords(&mut self, before: usize, after: usize) -> bool {
+        let left = self.0.checked_sub(before.saturating_mul(after));
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
+/// How two texts differ, word by word; where that costs too much, line by line or as a whole. Read without what was
+/// deleted, it is the second.
 #[must_use]
-pub fn words(before: &str, after: &str) -> Vec<Run> {
+pub fn words(before: &str, after: &str, budget: &mut Budget) -> Vec<Run> {
+    if before == after {
+        return runs([(Edit::Equal, after)]);
+    }
     let count = |text: &str| text.split_whitespace().count();
-    let diff = if count(before).saturating_mul(count(after)) <= MOST_STEPS {
+    let diff = if budget.affords(count(before), count(after)) {
         TextDiff::from_words(before, after)
-    } else {
+    } else if budget.affords(before.lines().count(), after.lines().count()) {
         TextDiff::from_lines(before, after)
+    } else {
+        return runs([(Edit::Delete, before), (Edit::Insert, after)]);
     };
-    let mut runs: Vec<Run> = Vec::new();
-    for change in diff.iter_all_changes() {
+    runs(diff.iter_all_changes().map(|change| {
         let edit = match change.tag() {
             ChangeTag::Equal => Edit::Equal,
             ChangeTag::Insert => Edit::Insert,
             ChangeTag::Delete => Edit::Delete,
         };
+        (edit, change.value())
+    }))
+}
+
+/// Neighbours of one fate become one.
+fn runs<'a>(parts: impl IntoIterator<Item = (Edit, &'a str)>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (edit, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
         match runs.last_mut() {
-            Some(run) if run.edit == edit => run.text.push_str(change.value()),
-            _ => runs.push(Run { edit, text: change.value().to_owned() }),
+            Some(run) if run.edit == edit => run.text.push_str(text),
+            _ => runs.push(Run { edit, text: text.to_owned() }),
         }
     }
     runs

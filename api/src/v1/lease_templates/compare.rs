@@ -1,8 +1,9 @@
 //! How two versions of a template differ: `/lease-templates/{id}/compare`.
 
-use actix_web::Responder;
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use db::lease_templates::content::{self, ClauseKind};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use db::lease_templates::content::{self, ClauseKind, Content};
 use db::lease_templates::versions::{self, Number};
 use db::lease_templates::{self as templates, Sight};
 use db::organisations::Key;
@@ -12,17 +13,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::LeaseTemplatePath;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::http::etag::IfNoneMatchHeader;
+use crate::http::etag::{IfNoneMatchHeader, digest, tagged};
 use crate::http::text::text;
 use crate::http::{Path, Query, Single};
 use crate::lease::compare::{self, ClauseDifference, Edit, Fate, Run, VariableDifference};
+use crate::lease::page;
 use crate::problem::{Fault, Problem};
 use crate::routes::Routes;
 
 /// The operations here.
 #[must_use]
 pub fn routes() -> Routes {
-    routes![compare_lease_template_versions]
+    routes![compare_lease_template_versions, render_lease_template_comparison]
 }
 
 /// Which versions to compare.
@@ -126,6 +128,11 @@ pub struct LeaseVariableComparison {
 }
 
 text! {
+    /// Page in HTML, whole and without scripts or styles.
+    LeaseComparisonPage, 1 to 20_000_000, r"^<!DOCTYPE html>[\s\S]*$", "<!DOCTYPE html>\n<html lang=\"en-GB\"><head><title>Rooftop wayleave: 1.0.0 compared with 1.2.0</title></head></html>"
+}
+
+text! {
     /// Name of a field of a variable.
     LeaseVariableField, 1 to 40, "^[a-z][A-Za-z]*$", "maximum"
 }
@@ -173,19 +180,83 @@ async fn compare_lease_template_versions(
     key: Path<Key>,
     query: Query<CompareLeaseTemplateVersions>,
 ) -> Result<impl Responder, Problem> {
-    let (Path(key), Query(CompareLeaseTemplateVersions { from, to })) = (key, query);
-    let numbers = (read("from", &from)?, read("to", &to)?);
+    let Query(CompareLeaseTemplateVersions { from, to }) = query;
+    let compared = both(&app, &caller, key, from, to, |sides: &Sides| {
+        let (clauses, variables) = sides.differences();
+        LeaseComparison {
+            from: sides.from.clone(),
+            to: sides.to.clone(),
+            clauses: clauses.into_iter().map(Into::into).collect(),
+            variables: variables.into_iter().map(Into::into).collect(),
+        }
+    });
+    let (comparison, version) = compared.await?;
+    Ok(Single::ok(comparison, version))
+}
+
+/// Compare two versions of a template, as a page
+///
+/// The same to read: HTML in which what was taken out is `del` and what was put in is `ins`.
+#[utoipa::path(
+    get, path = "/lease-templates/{id}/compare.html", tag = "lease templates",
+    params(LeaseTemplatePath, CompareLeaseTemplateVersions, IfNoneMatchHeader),
+    security((), ("oauth2" = ["lease-templates:read"]), ("bearer" = [])),
+    responses((status = 200, body = LeaseComparisonPage, content_type = "text/html", description = "How they differ.")),
+)]
+async fn render_lease_template_comparison(
+    app: Data<App>,
+    caller: Caller,
+    key: Path<Key>,
+    query: Query<CompareLeaseTemplateVersions>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let Query(CompareLeaseTemplateVersions { from, to }) = query;
+    let compared = both(&app, &caller, key, from, to, |sides: &Sides| {
+        let (clauses, variables) = sides.differences();
+        page::comparison(&sides.title, &sides.from, &sides.to, &clauses, &variables).into_bytes()
+    });
+    let (page, version) = compared.await?;
+    let tag = format!("\"{version}-{}\"", digest(&page));
+    Ok(tagged(&request, StatusCode::OK, "text/html; charset=utf-8", page, &tag))
+}
+
+/// What is compared.
+struct Sides {
+    title: String,
+    from: String,
+    to: String,
+    before: Content,
+    after: Content,
+}
+
+impl Sides {
+    fn differences(&self) -> (Vec<ClauseDifference<'_>>, Vec<VariableDifference<'_>>) {
+        let clauses = compare::clauses(&self.before.clauses, &self.after.clauses);
+        (clauses, compare::variables(&self.before, &self.after))
+    }
+}
+
+/// Reads two versions and tells how they differ, on the thread that read them; with the version of the second.
+async fn both<T: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    key: Path<Key>,
+    from: String,
+    to: String,
+    told: fn(&Sides) -> T,
+) -> Result<(T, i32), Problem> {
+    let Path(key) = key;
+    let (first, second) = (read("from", &from)?, read("to", &to)?);
     let read = caller.read(&app.db, move |conn, roles| {
         let sight = Sight::new(roles);
         let template = templates::find(conn, &sight, &key)?;
-        let first = versions::find(conn, &sight, &template, numbers.0)?;
-        let second = versions::find(conn, &sight, &template, numbers.1)?;
-        Ok((second.version, content::content(conn, first.id)?, content::content(conn, second.id)?))
+        let first = versions::find(conn, &sight, &template, first)?;
+        let second = versions::find(conn, &sight, &template, second)?;
+        let (before, after) = (content::content(conn, first.id)?, content::content(conn, second.id)?);
+        let sides = Sides { title: template.state.title, from: from.clone(), to: to.clone(), before, after };
+        Ok((told(&sides), second.version))
     });
-    let (version, before, after) = read.await?;
-    let clauses = compare::clauses(&before.clauses, &after.clauses).into_iter().map(Into::into).collect();
-    let variables = compare::variables(&before, &after).into_iter().map(Into::into).collect();
-    Ok(Single::ok(LeaseComparison { from, to, clauses, variables }, version))
+    read.await
 }
 
 fn read(parameter: &'static str, number: &str) -> Result<Number, Problem> {

@@ -31,7 +31,21 @@ pub fn routes() -> Routes {
 #[serde(rename_all = "camelCase")]
 pub struct LeaseClauses {
     /// The clauses; what a clause is part of comes before it.
-    #[schema(max_items = 500)]
+    #[schema(max_items = 500, example = json!([
+        {
+            "id": "term", "number": "1", "heading": "Term", "kind": "fixed", "note": "How long the operator may stay.",
+            "body": "The rights last for {{ term }}, unless clause {{ clause(\"ending\") }} ends them.", "conditions": [],
+        },
+        {
+            "id": "ending", "number": "2", "heading": "Ending", "kind": "negotiable", "conditions": [],
+            "body": "Either party ends the agreement by notice.",
+        },
+        {
+            "id": "review", "number": "2.1", "parent": "ending", "heading": "Review", "kind": "optional",
+            "body": "The parties meet every five years.",
+            "conditions": [{ "variable": "term", "operator": "greater_than", "value": "P10Y" }],
+        },
+    ]))]
     pub clauses: Vec<LeaseClause>,
 }
 
@@ -102,7 +116,16 @@ pub struct LeaseCondition {
 #[serde(rename_all = "camelCase")]
 pub struct LeaseVariables {
     /// The variables.
-    #[schema(max_items = 200)]
+    #[schema(max_items = 200, example = json!([
+        {
+            "name": "term", "label": "How long the agreement lasts", "kind": "duration", "help": "Ten years is usual.",
+            "required": true, "requiredIf": [], "minimum": "P1Y", "maximum": "P20Y", "options": [],
+        },
+        {
+            "name": "place", "label": "Where equipment stands", "kind": "enum", "required": false, "requiredIf": [],
+            "options": [{ "value": "rooftop", "label": "On the roof" }, { "value": "mast", "label": "On a mast" }],
+        },
+    ]))]
     pub variables: Vec<LeaseVariable>,
 }
 
