@@ -374,7 +374,7 @@ fn citations_come_with_organisations_as_people_spell_them() {
         [
             "4 #/Organisation unknown_organisation",
             "5 #/Product unknown_product",
-            "6 #/Contract value too_small",
+            "6 #/Contract%20value too_small",
             "7 #/Organisation no_public_body",
             "8 # repeated_key",
         ]

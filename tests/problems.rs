@@ -382,3 +382,19 @@ fn a_database_that_is_away() {
         assert!(!failed.json.to_string().contains("127.0.0.1"), "tells of the inside: {}", failed.json);
     }
 }
+
+#[test]
+fn a_pointer_is_a_fragment_whatever_a_field_is_called() {
+    let server = Server::start();
+    let admin = server.as_(&server.admin());
+    let named = |field: &str| {
+        let refused =
+            admin.post("/v1/products", json!({ "name": "Bins", "kind": "service", "phase": "beta", field: 1 }));
+        let refused = refused.expect(400);
+        refused["errors"][0]["pointer"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(named("a b\n\u{0}é"), "#/a%20b%0A%00%C3%A9");
+    assert_eq!(named("a/b~c%"), "#/a~1b~0c%25");
+    let long = named(&"é".repeat(900));
+    assert!(long.len() <= 1000 && long.len() > 990 && long.ends_with("%A9") | long.ends_with("%C3"), "{long}");
+}

@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -302,7 +303,7 @@ pub struct ProblemDocument {
 pub struct ProblemError {
     /// JSON pointer (RFC 6901, as a URI fragment) to the value in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_length = 1000, pattern = "^#(/.*)?$", example = "#/summary")]
+    #[schema(nullable = false, max_length = 1000, pattern = r"^#(/[!#-~]*)?$", example = "#/summary")]
     pub pointer: Option<String>,
     /// Name of the query or header parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -320,7 +321,7 @@ impl From<&Fault> for ProblemError {
     fn from(fault: &Fault) -> Self {
         let shortened = |text: &str, most: usize| text.chars().take(most).collect::<String>();
         let (pointer, parameter) = match &fault.location {
-            Location::Body(pointer) => (Some(shortened(&format!("#{pointer}"), 1000)), None),
+            Location::Body(pointer) => (Some(as_fragment(pointer)), None),
             Location::Parameter(name) => {
                 let name: String = name.chars().filter(|c| !c.is_control()).collect();
                 (None, Some(shortened(&name, 200)))
@@ -328,6 +329,37 @@ impl From<&Fault> for ProblemError {
         };
         Self { pointer, parameter, code: fault.code.to_string(), detail: shortened(&fault.detail, 500) }
     }
+}
+
+/// What stands in a URI fragment as it is (RFC 3986, section 3.5). A field that is not known may be called anything.
+const FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/')
+    .remove(b'?');
+
+/// A pointer as a URI fragment (RFC 6901, section 6), cut between escapes when it is longer than anybody reads.
+fn as_fragment(pointer: &str) -> String {
+    const MOST: usize = 1000;
+    let mut fragment = format!("#{}", utf8_percent_encode(pointer, FRAGMENT));
+    let cut_escape = fragment.get(..MOST).and_then(|kept| kept.rfind('%')).filter(|at| at + 3 > MOST);
+    fragment.truncate(cut_escape.unwrap_or(MOST));
+    fragment
 }
 
 impl std::fmt::Display for Problem {
