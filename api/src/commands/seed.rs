@@ -140,8 +140,8 @@ fn lease_templates(tx: &mut Tx<'_>, agreements: &[Agreement]) -> Result<usize, P
         let draft = versions::create(tx, &template, Uuid::now_v7(), &state, None)?;
         let variables: Vec<Variable> = variables.iter().cloned().map(Into::into).collect();
         let clauses: Vec<Clause> = clauses.iter().cloned().map(Into::into).collect();
-        content::put_variables(tx, &draft, &variables)?;
-        let draft = content::put_clauses(tx, &draft, &clauses)?;
+        content::put_variables(tx, &template, &draft, &variables)?;
+        let draft = content::put_clauses(tx, &template, &draft, &clauses)?;
         let submitted = submit(tx, &template, &draft)?;
         versions::publish(tx, &template, &submitted)?;
         made += 1;

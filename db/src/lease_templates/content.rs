@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Template;
 use super::versions::{self, Version};
 use crate::schema::{lease_clauses, lease_variables};
 use crate::tx::{Conn, Tx};
@@ -148,7 +149,7 @@ pub fn content(conn: &mut Conn<'_>, version_id: Uuid) -> Result<Content> {
 }
 
 /// Puts other clauses in place of those of a locked draft. When they are the same nothing is written.
-pub fn put_clauses(tx: &mut Tx<'_>, current: &Version, wanted: &[Clause]) -> Result<Version> {
+pub fn put_clauses(tx: &mut Tx<'_>, template: &Template, current: &Version, wanted: &[Clause]) -> Result<Version> {
     versions::check_draft(current, "Clauses change while their version is a draft; begin another version.")?;
     let before = clauses(&mut tx.conn(), current.id)?;
     if before == wanted {
@@ -158,12 +159,14 @@ pub fn put_clauses(tx: &mut Tx<'_>, current: &Version, wanted: &[Clause]) -> Res
     insert_clauses(tx, current.id, wanted)?;
     let changed = versions::touch(tx, current)?;
     let after = clauses(&mut tx.conn(), current.id)?;
-    versions::audit_content(tx, current, "lease_clauses", &before, &after, |clause| clause.clause_id.clone())?;
+    versions::audit_content(tx, template, current, "lease_clauses", &before, &after, |clause| {
+        clause.clause_id.clone()
+    })?;
     Ok(changed)
 }
 
 /// Puts other variables in place of those of a locked draft. When they are the same nothing is written.
-pub fn put_variables(tx: &mut Tx<'_>, current: &Version, wanted: &[Variable]) -> Result<Version> {
+pub fn put_variables(tx: &mut Tx<'_>, template: &Template, current: &Version, wanted: &[Variable]) -> Result<Version> {
     versions::check_draft(current, "Variables change while their version is a draft; begin another version.")?;
     let before = variables(&mut tx.conn(), current.id)?;
     if before == wanted {
@@ -173,7 +176,9 @@ pub fn put_variables(tx: &mut Tx<'_>, current: &Version, wanted: &[Variable]) ->
     insert_variables(tx, current.id, wanted)?;
     let changed = versions::touch(tx, current)?;
     let after = variables(&mut tx.conn(), current.id)?;
-    versions::audit_content(tx, current, "lease_variables", &before, &after, |variable| variable.name.clone())?;
+    versions::audit_content(tx, template, current, "lease_variables", &before, &after, |variable| {
+        variable.name.clone()
+    })?;
     Ok(changed)
 }
 

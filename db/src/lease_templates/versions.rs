@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::{Sight, Template, VersionReference, content};
 use crate::functions::{lease_approval_list, lease_version_ref, seconds_ago};
-use crate::organisations::{Reference, to_limit};
+use crate::organisations::{Key, Reference, to_limit};
+use crate::people::Roles;
 use crate::schema::{lease_approvals, lease_template_versions as versions, lease_templates};
 use crate::tx::{Conn, Tx};
 use crate::types::Json;
@@ -181,6 +182,13 @@ pub fn find(conn: &mut Conn<'_>, sight: &Sight, template: &Template, number: Num
         .filter(versions::minor.eq(minor))
         .filter(versions::patch.eq(patch));
     Ok(query.select(columns()).first(conn.pg)?)
+}
+
+/// One version of the template that a key names, if somebody with these roles sees both.
+pub fn read(conn: &mut Conn<'_>, roles: &Roles, key: &Key, number: Number) -> Result<Version> {
+    let sight = Sight::new(roles);
+    let template = super::find(conn, &sight, key)?;
+    find(conn, &sight, &template, number)
 }
 
 /// One version of a template that the writer sees, locked for the rest of the transaction.
@@ -357,6 +365,7 @@ fn audit(tx: &mut Tx<'_>, template: &Template, before: Option<&Version>, after: 
 /// Which parts were added, changed and removed; the words themselves are in the version.
 pub(super) fn audit_content<T: PartialEq>(
     tx: &mut Tx<'_>,
+    template: &Template,
     version: &Version,
     object_type: &str,
     before: &[T],
@@ -368,12 +377,8 @@ pub(super) fn audit_content<T: PartialEq>(
     };
     let (gone, new) = (missing(before, after), missing(after, before));
     let count = |parts: &[T], differ: Vec<String>| serde_json::json!({ "count": parts.len(), "differ": differ });
-    let organisation_id = {
-        let owner = lease_templates::table.find(version.template_id).select(lease_templates::organisation_id);
-        owner.first::<Uuid>(tx.pg)?
-    };
     let (before, after) = (count(before, gone), count(after, new));
-    tx.audit_in(organisation_id, object_type, version.id, Some(&before), Some(&after))
+    tx.audit_in(template.state.organisation_id, object_type, version.id, Some(&before), Some(&after))
 }
 
 pub(super) fn check_draft(current: &Version, detail: &str) -> Result<()> {

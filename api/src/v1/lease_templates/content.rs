@@ -4,7 +4,6 @@ use actix_web::Responder;
 use actix_web::web::Data;
 use db::lease_templates::content::{self, Choice, Clause, ClauseKind, Condition, Operator, Variable, VariableKind};
 use db::lease_templates::versions::{self, Number};
-use db::lease_templates::{self as templates, Sight};
 use db::organisations::Key;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -204,9 +203,7 @@ async fn get_lease_clauses(
 ) -> Result<impl Responder, Problem> {
     let Path((key, number)) = path;
     let read = caller.read(&app.db, move |conn, roles| {
-        let sight = Sight::new(roles);
-        let template = templates::find(conn, &sight, &key)?;
-        let version = versions::find(conn, &sight, &template, number)?;
+        let version = versions::read(conn, roles, &key, number)?;
         Ok(Single::ok(numbered(&content::clauses(conn, version.id)?), version.version))
     });
     read.await
@@ -240,9 +237,9 @@ async fn put_lease_clauses(
         return Err(Problem::invalid(faults));
     }
     let changed = app.db.write(caller.actor()?, move |tx| {
-        let (_, current) = kept(tx, &key, number)?;
+        let (template, current) = kept(tx, &key, number)?;
         if_match.check(current.version)?;
-        let changed = content::put_clauses(tx, &current, &wanted)?;
+        let changed = content::put_clauses(tx, &template, &current, &wanted)?;
         Ok::<_, Problem>(Single::ok(numbered(&content::clauses(&mut tx.conn(), current.id)?), changed.version))
     });
     changed.await
@@ -264,9 +261,7 @@ async fn get_lease_variables(
 ) -> Result<impl Responder, Problem> {
     let Path((key, number)) = path;
     let read = caller.read(&app.db, move |conn, roles| {
-        let sight = Sight::new(roles);
-        let template = templates::find(conn, &sight, &key)?;
-        let version = versions::find(conn, &sight, &template, number)?;
+        let version = versions::read(conn, roles, &key, number)?;
         Ok(Single::ok(listed(content::variables(conn, version.id)?), version.version))
     });
     read.await
@@ -300,9 +295,9 @@ async fn put_lease_variables(
         return Err(Problem::invalid(faults));
     }
     let changed = app.db.write(caller.actor()?, move |tx| {
-        let (_, current) = kept(tx, &key, number)?;
+        let (template, current) = kept(tx, &key, number)?;
         if_match.check(current.version)?;
-        let changed = content::put_variables(tx, &current, &wanted)?;
+        let changed = content::put_variables(tx, &template, &current, &wanted)?;
         Ok::<_, Problem>(Single::ok(listed(content::variables(&mut tx.conn(), current.id)?), changed.version))
     });
     changed.await

@@ -9,7 +9,7 @@ pub mod wire;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use db::lease_templates::versions::{Number, Version};
+use db::lease_templates::versions::{self as versions_of, Number, Version};
 use db::lease_templates::{self as templates, Filter, LeaseTemplateKind, Position, Sight, Template};
 use db::organisations::{self, Key};
 use db::{Fault, Tx};
@@ -255,11 +255,10 @@ async fn delete_lease_template(
 
 /// The version that a writer names, which was published; a conflict when there is none.
 fn published(tx: &mut Tx<'_>, pointer: &'static str, key: &LeaseTemplateVersionKey) -> Result<Version, Problem> {
-    let sight = Sight::new(tx.roles());
-    let found = templates::find(&mut tx.conn(), &sight, &Key::from(key.template.as_str())).and_then(|template| {
-        let number: Number = key.number.parse().map_err(|()| db::Error::NotFound)?;
-        db::lease_templates::versions::find(&mut tx.conn(), &sight, &template, number)
-    });
+    let roles = tx.roles().clone();
+    let number = key.number.parse::<Number>().map_err(|()| db::Error::NotFound);
+    let template = Key::from(key.template.as_str());
+    let found = number.and_then(|number| versions_of::read(&mut tx.conn(), &roles, &template, number));
     match found {
         Ok(version) if version.published_at.is_some() => Ok(version),
         Ok(_) | Err(db::Error::NotFound) => {

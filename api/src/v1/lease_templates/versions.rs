@@ -151,11 +151,7 @@ async fn get_lease_template_version(
     path: Path<(Key, Number)>,
 ) -> Result<impl Responder, Problem> {
     let Path((key, number)) = path;
-    let read = caller.read(&app.db, move |conn, roles| {
-        let sight = Sight::new(roles);
-        let template = templates::find(conn, &sight, &key)?;
-        Ok(versions::find(conn, &sight, &template, number)?)
-    });
+    let read = caller.read(&app.db, move |conn, roles| Ok(versions::read(conn, roles, &key, number)?));
     Ok(shown(read.await?))
 }
 
