@@ -686,6 +686,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who agreed to a lease for which party, when, and to which document. A record, no electronic signature.
+    lease_agreements (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// When it was recorded.
+        created_at -> Timestamptz,
+        /// To which lease.
+        lease_id -> Uuid,
+        /// For which party.
+        organisation_id -> Uuid,
+        /// Who agreed; emptied once who recorded it is erased. Personal data.
+        signatory -> Nullable<Text>,
+        /// As what, such as Director of Property.
+        capacity -> Text,
+        /// Digest of the document that they agreed to.
+        document_sha256 -> Text,
+        /// Who recorded it; empty for a program, and once they are erased. Personal data.
+        user_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     /// Which organisations approved a version of a template.
     lease_approvals (id) {
         /// UUIDv7.
@@ -724,6 +746,82 @@ diesel::table! {
         note -> Nullable<Text>,
         /// Conditions under all of which a lease has it; an array.
         conditions -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// Where a lease departs from its template, and why.
+    lease_deviations (lease_id, clause_id) {
+        /// Which lease.
+        lease_id -> Uuid,
+        /// The version that it is made from.
+        version_id -> Uuid,
+        /// From which clause: a negotiable or an optional one.
+        clause_id -> Text,
+        /// What it says in its place; null where it leaves an optional clause out.
+        body -> Nullable<Text>,
+        /// Why.
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    /// The bytes of documents, in pieces that are read one after the other.
+    lease_document_chunks (lease_id, format, number) {
+        /// Of which lease.
+        lease_id -> Uuid,
+        /// In which format.
+        format -> Text,
+        /// Its place, from 0.
+        number -> Int4,
+        /// The bytes.
+        content -> Bytea,
+    }
+}
+
+diesel::table! {
+    /// A lease as its parties read it, as it was rendered when it was issued.
+    lease_documents (lease_id, format) {
+        /// Which lease.
+        lease_id -> Uuid,
+        /// In which format.
+        format -> Text,
+        /// Digest of its bytes.
+        sha256 -> Text,
+        /// How many bytes it has.
+        size -> Int8,
+    }
+}
+
+diesel::table! {
+    /// Between whom a lease is.
+    lease_parties (lease_id, organisation_id) {
+        /// Which lease.
+        lease_id -> Uuid,
+        /// Which organisation.
+        organisation_id -> Uuid,
+        /// Its place among them, from 1.
+        position -> Int4,
+        /// As what, such as grantor; fills the variable of that name.
+        role -> Text,
+        /// Its name on the day of issue, which the lease keeps.
+        name -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// What a lease is about: its schedule of premises.
+    lease_premises (lease_id, position) {
+        /// Which lease.
+        lease_id -> Uuid,
+        /// Its place in the schedule, from 1.
+        position -> Int4,
+        /// Unique Property Reference Number.
+        uprn -> Nullable<Int8>,
+        /// Unique Street Reference Number: of the street, or of a street itself.
+        usrn -> Nullable<Int4>,
+        /// Which part of it, in words.
+        description -> Nullable<Text>,
     }
 }
 
@@ -822,6 +920,46 @@ diesel::table! {
         pattern -> Nullable<Text>,
         /// What can be chosen, of an enum: an array of objects with value and label.
         options -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// Agreements made from a published version of a template. What was issued never changes.
+    leases (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, of its premises, deviations and agreements as well; the entity tag.
+        version -> Int4,
+        /// When it was begun.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Who draws it up; never changes.
+        organisation_id -> Uuid,
+        /// The version of a template that it is made from; never changes.
+        version_id -> Uuid,
+        /// The lease that it amends, which ends when this one comes into force; never changes.
+        supersedes_id -> Nullable<Uuid>,
+        /// What it is called.
+        title -> Text,
+        /// What its parties know it by.
+        reference -> Nullable<Text>,
+        /// The day on which it comes into force.
+        starts_on -> Nullable<Date>,
+        /// Its last day; null where it has none.
+        ends_on -> Nullable<Date>,
+        /// What is filled into the variables of the version: an array of objects with variable and value.
+        filled -> Jsonb,
+        /// draft; issued to its parties; agreed by all of them; in_force from its first day; expired after its last; terminated before; or void.
+        status -> Text,
+        /// Why it was terminated or is void.
+        status_reason -> Nullable<Text>,
+        /// When it was issued; from then on what it says stays.
+        issued_at -> Nullable<Timestamptz>,
+        /// When the last of its parties agreed.
+        agreed_at -> Nullable<Timestamptz>,
+        /// How many premises its schedule has; kept by a trigger.
+        premises_count -> Int4,
     }
 }
 
@@ -1440,13 +1578,21 @@ diesel::joinable!(imports -> clients (client_id));
 diesel::joinable!(imports -> organisations (organisation_id));
 diesel::joinable!(imports -> users (created_by));
 diesel::joinable!(invitations -> organisations (organisation_id));
+diesel::joinable!(lease_agreements -> users (user_id));
 diesel::joinable!(lease_approvals -> lease_template_versions (version_id));
 diesel::joinable!(lease_approvals -> organisations (organisation_id));
 diesel::joinable!(lease_approvals -> users (user_id));
 diesel::joinable!(lease_clauses -> lease_template_versions (version_id));
+diesel::joinable!(lease_deviations -> leases (lease_id));
+diesel::joinable!(lease_documents -> leases (lease_id));
+diesel::joinable!(lease_parties -> leases (lease_id));
+diesel::joinable!(lease_parties -> organisations (organisation_id));
+diesel::joinable!(lease_premises -> leases (lease_id));
 diesel::joinable!(lease_template_versions -> users (submitted_by));
 diesel::joinable!(lease_templates -> organisations (organisation_id));
 diesel::joinable!(lease_variables -> lease_template_versions (version_id));
+diesel::joinable!(leases -> lease_template_versions (version_id));
+diesel::joinable!(leases -> organisations (organisation_id));
 diesel::joinable!(memberships -> organisations (organisation_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(network_members -> networks (network_id));
@@ -1498,11 +1644,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     import_results,
     imports,
     invitations,
+    lease_agreements,
     lease_approvals,
     lease_clauses,
+    lease_deviations,
+    lease_document_chunks,
+    lease_documents,
+    lease_parties,
+    lease_premises,
     lease_template_versions,
     lease_templates,
     lease_variables,
+    leases,
     lgsl_services,
     memberships,
     network_members,

@@ -4,6 +4,7 @@ use db::{PlatformRole, Role};
 use serde_json::{Value, json};
 
 use crate::concurrency::{at_once, how_many};
+use crate::leases::{Estate, agree, digest_of, document};
 use crate::programmes::{Scene, pitch};
 use crate::support::{Answer, Server, council, product, supplier};
 
@@ -213,4 +214,53 @@ fn an_unconference_is_pitched_voted_merged_laid_out_and_told() {
     assert_eq!(attendance["organisations"][0]["absentCount"], 39);
     let kept = scene.server.anonymous().get(&format!("/v1/sessions/{session}/notes")).expect(200);
     assert_eq!(kept.each("bodyMarkdown"), ["It went well."]);
+}
+
+#[test]
+fn a_wayleave_is_filled_in_agreed_and_behind_when_the_standard_moves_on() {
+    for premises in [40, 10_000] {
+        let server = Server::with(&[("LOTI_LEASE_APPROVALS", "0")]);
+        let estate = Estate::new(&server);
+        let draft = estate.draft();
+        let rows = |bad: &str| -> String {
+            let good = (1..premises).map(|n| format!("1000{n:08},20401234,Roof {n}\n")).collect::<Vec<_>>().concat();
+            format!("UPRN,USRN,Description\n{good}{bad},,Tower\n")
+        };
+        // A number too long is pointed at, by row and by line; nothing of the file is taken.
+        let refused = estate.put(&draft, "premises", "text/csv", rows("1000233369561"));
+        assert_eq!(
+            (refused.status, refused.faults()),
+            (400, vec![format!("#/premises/{}/uprn wrong_form", premises - 1)])
+        );
+        let place = format!("row {premises}, line {}: ", premises + 1);
+        assert!(refused["errors"][0]["detail"].as_str().unwrap().starts_with(&place), "{}", refused.json);
+        assert_eq!(estate.read(&draft)["premisesCount"], 0);
+        let taken = estate.put(&draft, "premises", "text/csv", rows("100023336956"));
+        assert_eq!((taken.status, taken["premisesCount"].as_u64()), (200, Some(premises as u64)));
+
+        let issued = estate.issued(&draft);
+        let digest = digest_of(&issued, "html");
+        let first = document(&estate.operator, &draft, "html");
+        let second = document(&estate.officer, &draft, "html");
+        assert_eq!((first.etag(), first.bytes == second.bytes), (format!("\"{digest}\"").as_str(), true));
+        let page = String::from_utf8(first.bytes).unwrap();
+        assert_eq!(page.matches("<tr><th scope=\"row\">").count(), premises + 7, "what is filled in aside");
+        for (who, organisation) in [(&estate.steward, "hackney"), (&estate.operator, "northgate-networks")] {
+            assert_eq!(agree(who, organisation, &draft, &digest).status, 201);
+        }
+        assert_eq!(estate.read(&draft)["status"], "in_force");
+
+        // The standard moves on; the lease does not, and is listed as behind.
+        assert!(estate.officer.get("/v1/leases?behind=true").expect(200).each("id").is_empty());
+        estate.publish(
+            "1.1.0",
+            &json!([]),
+            &json!([{ "id": "all", "heading": "All", "body": "New.", "kind": "fixed" }]),
+        );
+        let after = estate.read(&draft);
+        assert_eq!((&after["template"]["number"], &after["laterVersion"]), (&json!("1.0.0"), &json!("1.1.0")));
+        assert_eq!(document(&estate.officer, &draft, "html").etag(), format!("\"{digest}\""));
+        let behind = estate.officer.get("/v1/leases?behind=true").expect(200);
+        assert_eq!(behind.each("id"), [draft.text("id")]);
+    }
 }

@@ -37,6 +37,8 @@ mod journeys;
 #[cfg(test)]
 mod lease_templates;
 #[cfg(test)]
+mod leases;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod logs;

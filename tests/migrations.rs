@@ -15,6 +15,8 @@ use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
 use db::lease_templates::LeaseTemplateKind;
 use db::lease_templates::content::{ClauseKind, VariableKind};
 use db::lease_templates::versions::VersionStatus;
+use db::leases::LeaseStatus;
+use db::leases::documents::DocumentFormat;
 use db::networks::members::NetworkRole;
 use db::networks::series::BankHolidays;
 use db::organisations::OrganisationKind;
@@ -147,9 +149,11 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "imports_status_check" is ImportStatus,
         "invitations_role_check" is Role,
         "lease_clauses_kind_check" is ClauseKind,
+        "lease_documents_format_check" is DocumentFormat,
         "lease_template_versions_status_check" is VersionStatus,
         "lease_templates_kind_check" is LeaseTemplateKind,
         "lease_variables_kind_check" is VariableKind,
+        "leases_status_check" is LeaseStatus,
         "memberships_role_check" is Role,
         "network_members_role_check" is NetworkRole,
         "organisations_kind_check" is OrganisationKind,

@@ -175,6 +175,16 @@ impl World {
                values ('{EVENT}', '{EVENT}', 1, 0, 0, 'in_review', repeat('0', 64), now(), '{id}');
              insert into lease_approvals (id, version_id, organisation_id, user_id, content_sha256)
                values (gen_random_uuid(), '{EVENT}', '{ealing}', '{id}', repeat('0', 64));
+             update lease_templates set approvals_required = 1;
+             update lease_template_versions set status = 'published', published_at = now();
+             insert into leases (id, organisation_id, version_id, title, starts_on) values ('{EVENT}', '{ealing}', '{EVENT}', 'Roofs', '2027-01-01');
+             insert into lease_parties (lease_id, organisation_id, position, role, name)
+               values ('{EVENT}', '{ealing}', 1, 'grantor', 'Ealing'), ('{EVENT}', '{barnet}', 2, 'operator', 'Barnet');
+             insert into lease_documents (lease_id, format, sha256, size)
+               select '{EVENT}', format, repeat('0', 64), 1 from unnest(array['markdown', 'html', 'docx']) as format;
+             update leases set status = 'issued', issued_at = now();
+             insert into lease_agreements (id, lease_id, organisation_id, signatory, capacity, document_sha256, user_id)
+               values (gen_random_uuid(), '{EVENT}', '{ealing}', 'signatory-7q3x', 'Director', repeat('0', 64), '{id}');
              insert into calendars (id, user_id, name, token_hash)
                values (gen_random_uuid(), '{id}', 'phone-7q3x', sha256('5'));
              insert into sessions (id, event_id, pitched_by, title, description, pitcher_speaks, speakers)
@@ -243,6 +253,7 @@ fn people_see_all_that_is_held_of_them() {
         "told-7q3x",
         "open-7q3x",
         "needs-7q3x",
+        "signatory-7q3x",
     ] {
         assert!(text.contains(held), "{held} is not in {export:#?}");
     }

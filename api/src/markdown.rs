@@ -53,7 +53,10 @@ pub const RELATION: &str = "nofollow noopener noreferrer ugc";
 const DEPTH: usize = 24;
 
 /// Characters of HTML at most; a text that would give more is shown as it was typed.
-const LONGEST: usize = 200_000;
+pub const LONGEST: usize = 200_000;
+
+/// What is understood beside `CommonMark`.
+pub const SYNTAX: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH);
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
@@ -76,11 +79,20 @@ pub fn body(markdown: String) -> Body {
 /// The HTML of a text.
 #[must_use]
 pub fn render(markdown: &str) -> String {
-    let parsed = Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
-    let mut made = String::with_capacity(markdown.len() * 3 / 2);
-    html::push_html(&mut made, Sieve::default().pass(parsed));
-    let clean = CLEANER.clean(&made).to_string();
+    let clean = to_html(allowed_of(Parser::new_ext(markdown, SYNTAX)), markdown.len());
     if clean.chars().count() <= LONGEST { clean } else { format!("<p>{}</p>", ammonia::clean_text(markdown)) }
+}
+
+/// What is allowed of what a text says: the first wall.
+pub fn allowed_of<'t>(events: impl Iterator<Item = Event<'t>>) -> impl Iterator<Item = Event<'t>> {
+    Sieve::default().pass(events)
+}
+
+/// What is allowed as HTML, of a text of some length: the second wall.
+pub fn to_html<'t>(allowed: impl Iterator<Item = Event<'t>>, length: usize) -> String {
+    let mut made = String::with_capacity(length * 3 / 2);
+    html::push_html(&mut made, allowed);
+    CLEANER.clean(&made).to_string()
 }
 
 /// Passes on what is allowed.

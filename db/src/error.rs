@@ -146,7 +146,9 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "organisations_parent_acyclic" | "organisations_parent_not_self" => {
             conflict("/parent", "cycle", "An organisation cannot, directly or through others, be its own parent.")
         }
-        "organisations_ends_after_start" => invalid("/endsOn", "before_start", "must not be before startsOn"),
+        "organisations_ends_after_start" | "leases_ends_after_start" => {
+            invalid("/endsOn", "before_start", "must not be before startsOn")
+        }
         "citations_one_live" => conflict(
             "/product",
             "cited_already",
@@ -199,23 +201,10 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
             "You have an open claim to this organisation; wait for the decision, or withdraw it to make another.",
         ),
         "users_email_key" => conflict("/email", "email_taken", "Another person has this address."),
-        "lease_template_versions_number_key" => {
-            conflict("/number", "number_taken", "The template has a version of this number already; choose another.")
-        }
-        "lease_approvals_once" => {
-            conflict("", "approved_already", "The organisation has approved this version already.")
-        }
-        "lease_template_versions_immutable"
-        | "lease_template_versions_transition"
-        | "lease_template_versions_approved"
-        | "lease_template_versions_one_published"
-        | "lease_approvals_in_review" => {
-            conflict("/status", "out_of_turn", "The version went further meanwhile; read it again.")
-        }
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")
         }
-        _ => broken_meeting(constraint, kind),
+        _ => broken_meeting(constraint, kind).or_else(|| broken_lease(constraint)),
     }
 }
 
@@ -265,6 +254,39 @@ fn broken_meeting(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         "session_votes_once" => conflict("", "voted_already", "You have voted for this session."),
         "session_votes_stands" | "sessions_merge_target" | "sessions_transition" => {
             conflict("", "out_of_turn", "The session was merged or withdrawn meanwhile.")
+        }
+        _ => None,
+    }
+}
+
+/// The same for templates of leases, and leases.
+fn broken_lease(constraint: &str) -> Option<Error> {
+    let conflict = |pointer: &'static str, code: &'static str, detail: &'static str| {
+        Some(Error::Conflict(vec![Fault::new(pointer, code, detail)]))
+    };
+    match constraint {
+        "lease_template_versions_number_key" => {
+            conflict("/number", "number_taken", "The template has a version of this number already; choose another.")
+        }
+        "lease_approvals_once" => {
+            conflict("", "approved_already", "The organisation has approved this version already.")
+        }
+        "lease_template_versions_immutable"
+        | "lease_template_versions_transition"
+        | "lease_template_versions_approved"
+        | "lease_template_versions_one_published"
+        | "lease_approvals_in_review" => {
+            conflict("/status", "out_of_turn", "The version went further meanwhile; read it again.")
+        }
+        "leases_one_successor" => {
+            conflict("/supersedes", "amended_already", "names a lease that has an amendment already")
+        }
+        "leases_of_published_version" => {
+            conflict("/template", "not_current", "The version went further meanwhile; read it again.")
+        }
+        "lease_agreements_once" => conflict("/organisation", "agreed_already", "agreed to it already"),
+        "leases_immutable" | "leases_transition" | "leases_due" | "lease_agreements_of_issued" => {
+            conflict("/status", "out_of_turn", "The lease went further meanwhile; read it again.")
         }
         _ => None,
     }

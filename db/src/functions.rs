@@ -47,3 +47,7 @@ define_sql_function! { fn leading_flag_reason(comment: Uuid) -> Nullable<Text>; 
 define_sql_function! { fn lease_version_ref(version: Nullable<Uuid>) -> Nullable<Jsonb>; }
 define_sql_function! { fn current_lease_version(template: Uuid) -> Nullable<Text>; }
 define_sql_function! { fn lease_approval_list(version: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn lease_party_list(lease: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn lease_document_list(lease: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn later_lease_version(version: Uuid) -> Nullable<Text>; }
+define_sql_function! { fn lease_successor(lease: Uuid) -> Nullable<Uuid>; }

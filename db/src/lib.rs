@@ -26,6 +26,7 @@ pub mod identity_providers;
 pub mod imports;
 pub mod invitations;
 pub mod lease_templates;
+pub mod leases;
 pub mod memberships;
 pub mod migrate;
 pub mod networks;

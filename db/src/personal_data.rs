@@ -97,6 +97,7 @@ const TO_THEIR_ADDRESS: &str = "lower(email) in (select lower(email) from users 
     union all select lower(email) from identities where user_id = $1) or accepted_by = $1";
 const CATALOGUE: &str = "What an organisation says of itself and its products is public and stays, whoever wrote it; \
     the trail says who that was, by id.";
+const AGREED: &str = "What organisations agree among themselves; the trail says who wrote it, by id.";
 const SERVICE: &str = "Of the service itself.";
 
 /// Every table. People are erased from the first to the last: what is found by their addresses goes before those do.
@@ -509,6 +510,27 @@ pub const TABLES: &[Table] = &[
         }],
     },
     Table {
+        name: "lease_agreements",
+        others: "",
+        because: "",
+        records: &[Records {
+            kind: "lease_agreement",
+            of: "user_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("lease_id"),
+                stays("organisation_id"),
+                emptied("signatory"),
+                stays("capacity"),
+                stays("document_sha256"),
+                emptied("user_id"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
         name: "session_notes",
         others: "version updated_at body_html renderer",
         because: "Made of what they wrote.",
@@ -693,6 +715,17 @@ pub const TABLES: &[Table] = &[
         "version_id name position label kind help required required_if minimum maximum pattern options",
         CATALOGUE,
     ),
+    of_nobody(
+        "leases",
+        "id version created_at updated_at organisation_id version_id supersedes_id title reference starts_on ends_on filled \
+         status status_reason issued_at agreed_at premises_count",
+        AGREED,
+    ),
+    of_nobody("lease_parties", "lease_id organisation_id position role name", AGREED),
+    of_nobody("lease_premises", "lease_id position uprn usrn description", AGREED),
+    of_nobody("lease_deviations", "lease_id version_id clause_id body reason", AGREED),
+    of_nobody("lease_documents", "lease_id format sha256 size", AGREED),
+    of_nobody("lease_document_chunks", "lease_id format number content", AGREED),
     of_nobody("networks", "id version created_at updated_at slug name description organisation_id", CATALOGUE),
     of_nobody(
         "event_series",

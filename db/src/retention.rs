@@ -50,6 +50,7 @@ const fn always(table: &'static str, because: &'static str) -> Rule {
 const IMPORT_IS_OVER: &str = "finished_at < now() - interval '90 days'";
 const CATALOGUE: &str = "The catalogue and its history; people remove what is wrong.";
 const PARTS: &str = "Go with their person, organisation or client.";
+const LEASES: &str = "What was agreed, for as long as anybody may refer to it; drafts until they are removed.";
 const LISTS: &str = "Reference lists.";
 
 /// Every table.
@@ -108,6 +109,13 @@ pub const RULES: &[Rule] = &[
     always("lease_variables", CATALOGUE),
     always("lease_clauses", CATALOGUE),
     always("lease_approvals", CATALOGUE),
+    always("leases", LEASES),
+    always("lease_parties", LEASES),
+    always("lease_premises", LEASES),
+    always("lease_deviations", LEASES),
+    always("lease_documents", LEASES),
+    always("lease_document_chunks", LEASES),
+    always("lease_agreements", LEASES),
     always("networks", CATALOGUE),
     always("network_members", PARTS),
     always("event_series", CATALOGUE),

@@ -50,6 +50,7 @@ pub(crate) fn document() -> Value {
             { "name": "events", "description": "When people meet, who invites, and who comes." },
             { "name": "imports", "description": "Files that organisations send from registers of their own, and what became of each row." },
             { "name": "lease templates", "description": "Standard agreements that are filled in: their versions, clauses and variables, and who approved them." },
+            { "name": "leases", "description": "Agreements made from those: between whom, about which premises, how they depart from the standard, who agreed, and who uses what." },
             { "name": "me", "description": "Who the caller is, as the service knows them." },
             { "name": "memberships", "description": "Who belongs to which organisation, and how people come in: by identity providers, and by invitation." },
             { "name": "moderation", "description": "What moderators decide about comments, and how often." },

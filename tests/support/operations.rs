@@ -84,6 +84,8 @@ pub struct Target {
     pub token: String,
     /// A template of a lease with one version, [`VERSION`], in the state that the operation takes.
     pub lease_template: Uuid,
+    /// A lease made from one, between the council and the supplier, in the state that the operation takes.
+    pub lease: Uuid,
 }
 
 impl Target {
@@ -115,6 +117,7 @@ impl Target {
             calendar: Uuid::now_v7(),
             token: secret(),
             lease_template: Uuid::now_v7(),
+            lease: Uuid::now_v7(),
             citation: Uuid::now_v7(),
         }
     }
@@ -196,6 +199,12 @@ impl World {
         }
         if operation.path.starts_with("/v1/lease-templates") {
             return self.lease_template(server, operation);
+        }
+        if operation.path.starts_with("/v1/leases") {
+            return self.lease(server, operation);
+        }
+        if operation.path.starts_with("/v1/reports") {
+            return Target::missing();
         }
         if operation.path.starts_with("/v1/imports") {
             return Target { import: self.import(server, operation), ..Target::missing() };
@@ -330,10 +339,50 @@ impl World {
     }
 
     fn lease_template(&self, server: &Server, operation: &Operation) -> Target {
-        let (template, version, council) = (Uuid::now_v7(), Uuid::now_v7(), self.council.id());
+        let template = Uuid::now_v7();
         let submitted =
             ["return_", "approve_", "publish_", "withdraw_"].iter().any(|act| operation.id.starts_with(act));
         let published = operation.method == "GET" || operation.id.starts_with("withdraw_");
+        self.template_of_lease(server, template, submitted, published);
+        Target { lease_template: template, ..Target::missing() }
+    }
+
+    /// A lease; for what makes one there is a template by the slug that the body has.
+    fn lease(&self, server: &Server, operation: &Operation) -> Target {
+        let (template, lease) = (Uuid::now_v7(), Uuid::now_v7());
+        let version = self.template_of_lease(server, template, true, true);
+        if operation.id == "create_lease" {
+            server.database().execute(&format!(
+                "update lease_templates set slug = 'agreement' where id = '{template}'
+                   and not exists (select from slugs where slug = 'agreement')"
+            ));
+        }
+        let (council, supplier) = (self.council.id(), self.supplier.id());
+        let drafted = ["update_", "delete_", "put_", "issue_"].iter().any(|act| operation.id.starts_with(act));
+        let agreed = operation.id == "terminate_lease";
+        server.database().execute(&format!(
+            "insert into leases (id, organisation_id, version_id, title, starts_on, filled)
+               values ('{lease}', '{council}', '{version}', 'Roofs', '2999-01-01', '[{{\"variable\": \"term\", \"value\": \"P1Y\"}}]');
+             insert into lease_parties (lease_id, organisation_id, position, role, name)
+               values ('{lease}', '{council}', 1, 'grantor', 'Ealing'), ('{lease}', '{supplier}', 2, 'operator', 'Civica');
+             insert into lease_premises (lease_id, position, uprn) values ('{lease}', 1, 100023336956);
+             insert into lease_documents (lease_id, format, sha256, size)
+               select '{lease}', format, case when format = 'html' then encode(sha256('{PAGE}'), 'hex') else '{DIGEST}' end, length('{PAGE}')
+               from unnest(array['markdown', 'html', 'docx']) as format where not {drafted};
+             insert into lease_document_chunks (lease_id, format, number, content)
+               select lease_id, format, 0, '{PAGE}' from lease_documents where lease_id = '{lease}';
+             update leases set status = 'issued', issued_at = now() where id = '{lease}' and not {drafted};
+             insert into lease_agreements (id, lease_id, organisation_id, signatory, capacity, document_sha256)
+               select gen_random_uuid(), lease_id, organisation_id, 'Sam', 'Director', '{DIGEST}' from lease_parties
+               where lease_id = '{lease}' and {agreed};
+             update leases set status = 'agreed', agreed_at = now() where id = '{lease}' and {agreed}"
+        ));
+        Target { lease, ..Target::missing() }
+    }
+
+    /// Adds a template with the version [`VERSION`], whose id it gives.
+    fn template_of_lease(&self, server: &Server, template: Uuid, submitted: bool, published: bool) -> Uuid {
+        let (version, council) = (Uuid::now_v7(), self.council.id());
         server.database().execute(&format!(
             "insert into lease_templates (id, slug, title, kind, organisation_id, approvals_required)
                values ('{template}', 'template-{template}', 'Rooftop wayleave', 'wayleave', '{council}', 0);
@@ -341,12 +390,13 @@ impl World {
              insert into lease_variables (version_id, name, position, label, kind, required, required_if, options)
                values ('{version}', 'term', 1, 'How long', 'duration', true, '[]', '[]');
              insert into lease_clauses (version_id, clause_id, position, heading, body, kind, conditions)
-               values ('{version}', 'term', 1, 'Term', 'It lasts {{{{ term }}}}.', 'fixed', '[]');
+               values ('{version}', 'term', 1, 'Term', 'It lasts {{{{ term }}}}.', 'fixed', '[]'),
+                      ('{version}', 'extras', 2, 'Extras', 'There are some.', 'optional', '[]');
              update lease_template_versions set status = 'in_review', submitted_at = now(), content_sha256 = '{DIGEST}'
                where id = '{version}' and ({submitted} or {published});
              update lease_template_versions set status = 'published', published_at = now() where id = '{version}' and {published}"
         ));
-        Target { lease_template: template, ..Target::missing() }
+        version
     }
 
     /// The one import that there is; none where the operation sends one, as another may not be under way.
@@ -389,6 +439,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "networks" => target.network.to_string(),
         "calendars" => target.calendar.to_string(),
         "imports" => target.import.to_string(),
+        "leases" => target.lease.to_string(),
         "lease-templates" => target.lease_template.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
@@ -465,6 +516,19 @@ pub fn body_of(operation: &Operation) -> Value {
             json!({ "reason": "Clause 1 is wrong." })
         }
         "approve_lease_template_version" => json!({ "organisation": "ealing-council", "contentSha256": DIGEST }),
+        "create_lease" => json!({
+            "organisation": "ealing-council", "title": "Roofs", "startsOn": "2027-01-01",
+            "template": { "template": "agreement", "number": VERSION },
+            "values": [{ "variable": "term", "value": "P1Y" }],
+            "parties": [{ "organisation": "ealing-council", "role": "grantor" }, { "organisation": "civica", "role": "operator" }],
+        }),
+        "update_lease" => json!({ "title": "Other roofs" }),
+        "terminate_lease" | "void_lease" => json!({ "reason": "The building was sold." }),
+        "put_lease_premises" => json!({ "premises": [{ "uprn": "100023336957", "usrn": "20401234" }] }),
+        "put_lease_deviations" => json!({ "deviations": [{ "clause": "extras", "reason": "There are none." }] }),
+        "create_lease_agreement" => json!({
+            "organisation": "ealing-council", "signatory": "Sam Steward", "capacity": "Director", "documentSha256": DIGEST,
+        }),
         "create_rsvp" => json!({ "accessNeeds": "A seat near the speaker." }),
         "create_import" => "{\"externalId\":\"APP-1\",\"product\":\"cited\"}\n".into(),
         "put_product_publiccode" => PUBLICCODE.into(),
@@ -536,6 +600,9 @@ const VERSION: &str = "1.0.0";
 
 /// The digest of what a version says.
 const DIGEST: &str = "9f2c11aa04d15f0c8d7be1a94f3d8a21c6b0e47f9d325f0c8d7be1a94f3d8a21";
+
+/// A document of a lease.
+const PAGE: &str = "<!DOCTYPE html>";
 
 /// The id of a session into which another is merged.
 const SESSION: &str = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c15";

@@ -44,6 +44,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("invitations:write", "Invite people into organisations, as far as the person's roles allow."),
     ("lease-templates:read", "Read templates of leases, with those under review and the organisation's drafts."),
     ("lease-templates:write", "Write, approve and publish templates of leases, as far as the person's roles allow."),
+    ("leases:read", "Read the leases that the person's organisations draw up or are a party to, and reports of them."),
+    ("leases:write", "Draw up leases, issue and end them, and agree to them, as far as the person's roles allow."),
     ("memberships:read", "Read who belongs to the person's organisations."),
     ("memberships:write", "Give roles in organisations and take them away, as far as the person's roles allow."),
     ("moderation", "Moderate comments: see what was flagged or hidden, and hide, restore or remove it."),

@@ -216,6 +216,35 @@ pub fn may_return_lease_template_version(roles: &Roles, organisation_id: Uuid) -
     )
 }
 
+/// Leases are drawn up by public bodies, and by their contributors.
+pub fn may_draw_up_lease(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Contributor),
+        "Only contributors of the public body that draws up a lease write and issue it.",
+    )
+}
+
+/// Who agrees for an organisation is decided there.
+pub fn may_agree_to_lease(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(roles.has(organisation_id, Role::Steward), "Only stewards of a party record that it agrees to a lease.")
+}
+
+/// Any party gives notice.
+pub fn may_terminate_lease(roles: &Roles, mut concerned: impl Iterator<Item = Uuid>) -> Verdict {
+    only_if(
+        roles.administers() || concerned.any(|id| roles.has(id, Role::Steward)),
+        "Only stewards of a party, and of who draws up a lease, terminate it.",
+    )
+}
+
+/// Who issued a lease says that it is void.
+pub fn may_void_lease(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Steward),
+        "Only stewards of the public body that draws up a lease say that it is void.",
+    )
+}
+
 fn holds_in_public_body(roles: &Roles, organisation_id: Uuid, role: Role) -> bool {
     let mut held = roles.with(role);
     held.any(|membership| membership.organisation_id == organisation_id && membership.kind.is_public_body())

@@ -242,12 +242,12 @@ pub fn tagged(request: &HttpRequest, status: StatusCode, media_type: &str, body:
         .body(body)
 }
 
-fn not_modified(tag: &str) -> HttpResponse {
+pub(super) fn not_modified(tag: &str) -> HttpResponse {
     HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish()
 }
 
 /// Whether a reader holds just what would be sent.
-fn is_held(request: &HttpRequest, tag: &str) -> bool {
+pub(super) fn is_held(request: &HttpRequest, tag: &str) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD) && holds(request.headers(), tag)
 }
 

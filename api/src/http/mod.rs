@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod etag;
+pub mod file;
 pub mod idempotency;
 pub mod json;
 pub mod page;

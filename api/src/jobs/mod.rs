@@ -2,5 +2,6 @@
 
 pub mod counters;
 pub mod imports;
+pub mod leases;
 pub mod retention;
 pub mod series;

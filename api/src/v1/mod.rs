@@ -11,12 +11,14 @@ pub mod identity_providers;
 pub mod imports;
 pub mod invitations;
 pub mod lease_templates;
+pub mod leases;
 pub mod me;
 pub mod memberships;
 pub mod networks;
 pub mod organisations;
 pub mod products;
 pub mod programmes;
+pub mod reports;
 
 use crate::routes::Routes;
 
@@ -39,5 +41,7 @@ pub fn routes() -> Routes {
         .merge(invitations::routes())
         .merge(claims::routes())
         .merge(lease_templates::routes())
+        .merge(leases::routes())
+        .merge(reports::routes())
         .merge(me::routes())
 }

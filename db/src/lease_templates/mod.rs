@@ -204,6 +204,11 @@ pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     }
 }
 
+/// What readers of a template, and of what is made from it, have to know.
+pub fn notice(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<String>> {
+    Ok(lease_templates::table.find(id).select(lease_templates::notice).first(conn.pg)?)
+}
+
 /// One template that the writer sees, locked for the rest of the transaction: its versions are numbered and published
 /// one after the other.
 pub fn lock(tx: &mut Tx<'_>, key: &Key) -> Result<Template> {

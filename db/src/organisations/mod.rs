@@ -385,6 +385,14 @@ pub fn resolve_one(tx: &mut Tx<'_>, pointer: &str, named: &str) -> Result<Uuid> 
     resolve(tx, &[(pointer.to_owned(), Key::from(named))])?.into_iter().next().ok_or(Error::NotFound)
 }
 
+/// How others name the organisation that a key names.
+pub fn reference(conn: &mut Conn<'_>, key: &Key) -> Result<Reference> {
+    let id = id_of(conn, key)?;
+    let named = (organisations::id, organisations::slug, organisations::name);
+    let (id, slug, name) = organisations::table.find(id).select(named).first(conn.pg)?;
+    Ok(Reference { id, slug, name })
+}
+
 /// The ids of those organisations that exist, for filters: the others match nothing.
 pub fn known(conn: &mut Conn<'_>, keys: &[Key]) -> Result<Vec<Uuid>> {
     known_by(conn, keys, id_of)

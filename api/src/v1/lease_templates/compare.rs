@@ -246,7 +246,7 @@ async fn both<T: Send + 'static>(
     told: fn(&Sides) -> T,
 ) -> Result<(T, i32), Problem> {
     let Path(key) = key;
-    let (first, second) = (read("from", &from)?, read("to", &to)?);
+    let (first, second) = (number_in("from", &from)?, number_in("to", &to)?);
     let read = caller.read(&app.db, move |conn, roles| {
         let sight = Sight::new(roles);
         let template = templates::find(conn, &sight, &key)?;
@@ -259,7 +259,8 @@ async fn both<T: Send + 'static>(
     read.await
 }
 
-fn read(parameter: &'static str, number: &str) -> Result<Number, Problem> {
+/// A number of a version in a parameter.
+pub(crate) fn number_in(parameter: &'static str, number: &str) -> Result<Number, Problem> {
     number
         .parse()
         .map_err(|()| Problem::invalid([Fault::parameter(parameter, "wrong_form", "must be a number such as 1.2.0")]))

@@ -76,7 +76,7 @@ pub struct LeaseClause {
     #[schema(
         max_length = 20_000,
         pattern = r"^[^\u0000]*$",
-        example = "The rights last for {{ term }} from {{ start_date }}, unless clause {{ clause(\"termination\") }} ends them."
+        example = "The rights last for {{ term }} from {{ starts_on }}, unless clause {{ clause(\"termination\") }} ends them."
     )]
     pub body: String,
     /// How far a lease may depart from it.

@@ -1,7 +1,7 @@
 //! Standard leases: `/lease-templates`. [`wire`] has the types; versions are in `versions`, what they say in `content`,
 //! and how they differ in `compare`.
 
-mod compare;
+pub mod compare;
 pub mod content;
 mod versions;
 pub mod wire;
@@ -254,7 +254,11 @@ async fn delete_lease_template(
 }
 
 /// The version that a writer names, which was published; a conflict when there is none.
-fn published(tx: &mut Tx<'_>, pointer: &'static str, key: &LeaseTemplateVersionKey) -> Result<Version, Problem> {
+pub(crate) fn published(
+    tx: &mut Tx<'_>,
+    pointer: &'static str,
+    key: &LeaseTemplateVersionKey,
+) -> Result<Version, Problem> {
     let roles = tx.roles().clone();
     let number = key.number.parse::<Number>().map_err(|()| db::Error::NotFound);
     let template = Key::from(key.template.as_str());

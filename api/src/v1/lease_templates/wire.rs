@@ -144,7 +144,7 @@ pub struct LeaseTemplateVersionKey {
 }
 
 /// Version of a template, as others refer to it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseTemplateVersionReference {
     /// Id of the template.
