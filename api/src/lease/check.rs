@@ -1,10 +1,12 @@
 //! Whether what a version says fits together. Faults of the parts by themselves are told when they are written
-//! ([`clauses`], [`variables`]); whether clauses and variables go together, when it is submitted ([`together`]).
+//! ([`clauses`], [`variables`]); whether clauses and variables go together, when it is submitted ([`together`]). And what is
+//! wrong with how a lease departs from it ([`deviations`]).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use db::Fault;
-use db::lease_templates::content::{Clause, Condition, Content, Operator, Variable, VariableKind};
+use db::lease_templates::content::{Clause, ClauseKind, Condition, Content, Operator, Variable, VariableKind};
+use db::leases::deviations::Deviation;
 
 use super::numbering::MOST_LEVELS;
 use super::text::{self, Part};
@@ -165,6 +167,50 @@ pub fn together(content: &Content) -> Vec<Fault> {
     for (index, variable) in variables.iter().enumerate().filter(|(_, variable)| !used.contains(&variable.name)) {
         let detail = format!("`{}` is named by no clause and no condition", variable.name);
         faults.push(Fault::new(format!("/variables/{index}/name"), "unused_variable", detail));
+    }
+    faults
+}
+
+/// What is wrong with the deviations of a lease.
+#[must_use]
+pub fn deviations(content: &Content, deviations: &[Deviation]) -> Vec<Fault> {
+    let names: HashSet<&str> = content.variables.iter().map(|variable| variable.name.as_str()).collect();
+    let ids: HashSet<&str> = content.clauses.iter().map(|clause| clause.clause_id.as_str()).collect();
+    let (mut faults, mut met) = (Vec::new(), HashSet::new());
+    for (index, Deviation { clause_id, body, reason: _ }) in deviations.iter().enumerate() {
+        let mut fault = |field: &str, code: &'static str, detail: String| {
+            faults.push(Fault::new(format!("/deviations/{index}/{field}"), code, detail));
+        };
+        let Some(clause) = content.clauses.iter().find(|clause| clause.clause_id == *clause_id) else {
+            fault("clause", "unknown_clause", format!("`{clause_id}` is no clause of the template"));
+            continue;
+        };
+        if !met.insert(clause_id) {
+            fault("clause", "repeated", "must be another than those before it".to_owned());
+        }
+        match (clause.kind, body) {
+            (ClauseKind::Fixed, _) => fault("clause", "fixed", "is a fixed clause, which stays as it is".to_owned()),
+            (ClauseKind::Negotiable, None) => {
+                fault("body", "required", "must be given: a negotiable clause is reworded, not left out".to_owned());
+            }
+            (ClauseKind::Optional, Some(_)) => {
+                fault("body", "not_for_kind", "must not be given: an optional clause is left out or stays".to_owned());
+            }
+            (ClauseKind::Negotiable, Some(_)) | (ClauseKind::Optional, None) => {}
+        }
+        match body.as_deref().map(text::read) {
+            None => {}
+            Some(Err(why)) => fault("body", "unreadable_text", why),
+            Some(Ok(parts)) => parts.into_iter().for_each(|part| match part {
+                Part::Variable { name, at } if !names.contains(name.as_str()) => {
+                    fault("body", "undefined_variable", format!("{at}: `{name}` is no variable of the template"));
+                }
+                Part::Reference { clause, at } if !ids.contains(clause.as_str()) => {
+                    fault("body", "unknown_clause", format!("{at}: `{clause}` is no clause of the template"));
+                }
+                Part::Words(_) | Part::Variable { .. } | Part::Reference { .. } => {}
+            }),
+        }
     }
     faults
 }

@@ -1,6 +1,6 @@
 //! What is filled into a lease, and what follows from it: which clauses it has, and what is missing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use db::Fault;
@@ -292,49 +292,4 @@ pub fn wording(content: &Content, deviations: &[Deviation], terms: &Terms) -> Wo
         wording.clauses.push(Clause { body: body.unwrap_or_else(|| clause.body.clone()), ..clause.clone() });
     }
     wording
-}
-
-/// What is wrong with the deviations of a lease.
-#[must_use]
-pub fn deviations(content: &Content, deviations: &[Deviation]) -> Vec<Fault> {
-    use db::lease_templates::content::ClauseKind;
-    let names: HashSet<&str> = content.variables.iter().map(|variable| variable.name.as_str()).collect();
-    let ids: HashSet<&str> = content.clauses.iter().map(|clause| clause.clause_id.as_str()).collect();
-    let (mut faults, mut met) = (Vec::new(), HashSet::new());
-    for (index, Deviation { clause_id, body, reason: _ }) in deviations.iter().enumerate() {
-        let mut fault = |field: &str, code: &'static str, detail: String| {
-            faults.push(Fault::new(format!("/deviations/{index}/{field}"), code, detail));
-        };
-        let Some(clause) = content.clauses.iter().find(|clause| clause.clause_id == *clause_id) else {
-            fault("clause", "unknown_clause", format!("`{clause_id}` is no clause of the template"));
-            continue;
-        };
-        if !met.insert(clause_id) {
-            fault("clause", "repeated", "must be another than those before it".to_owned());
-        }
-        match (clause.kind, body) {
-            (ClauseKind::Fixed, _) => fault("clause", "fixed", "is a fixed clause, which stays as it is".to_owned()),
-            (ClauseKind::Negotiable, None) => {
-                fault("body", "required", "must be given: a negotiable clause is reworded, not left out".to_owned());
-            }
-            (ClauseKind::Optional, Some(_)) => {
-                fault("body", "not_for_kind", "must not be given: an optional clause is left out or stays".to_owned());
-            }
-            (ClauseKind::Negotiable, Some(_)) | (ClauseKind::Optional, None) => {}
-        }
-        match body.as_deref().map(text::read) {
-            None => {}
-            Some(Err(why)) => fault("body", "unreadable_text", why),
-            Some(Ok(parts)) => parts.into_iter().for_each(|part| match part {
-                Part::Variable { name, at } if !names.contains(name.as_str()) => {
-                    fault("body", "undefined_variable", format!("{at}: `{name}` is no variable of the template"));
-                }
-                Part::Reference { clause, at } if !ids.contains(clause.as_str()) => {
-                    fault("body", "unknown_clause", format!("{at}: `{clause}` is no clause of the template"));
-                }
-                Part::Words(_) | Part::Variable { .. } | Part::Reference { .. } => {}
-            }),
-        }
-    }
-    faults
 }

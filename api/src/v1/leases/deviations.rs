@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::{IfMatch, Json, Path, Single};
-use crate::lease::terms;
+use crate::lease::check;
 use crate::problem::Problem;
 use crate::routes::Routes;
 
@@ -109,7 +109,7 @@ async fn put_lease_deviations(
         if_match.check(current.version)?;
         leases::check_draft(&current)?;
         let content = content::content(&mut tx.conn(), current.version_id)?;
-        let faults = terms::deviations(&content, &wanted);
+        let faults = check::deviations(&content, &wanted);
         if !faults.is_empty() {
             return Err(Problem::invalid(faults));
         }
