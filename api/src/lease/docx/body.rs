@@ -11,7 +11,7 @@ use crate::lease::render::{Failure, Schedule};
 
 /// Widths of the columns of the schedule, in twentieths of a point.
 const WIDTHS: [u32; 4] = [900, 1900, 1500, 5338];
-/// Rows of the schedule in one table; behind them another begins. LibreOffice opens a table in the square of its rows: one
+/// Rows of the schedule in one table; behind them another begins. `LibreOffice` opens a table in the square of its rows: one
 /// of 10,000 in minutes, four of a quarter in seconds.
 const ROWS: usize = 2500;
 
