@@ -568,7 +568,7 @@ fn a_lease_departs_from_what_may_be_departed_from() {
     let page = estate.page(&draft);
     assert!(page.contains("The rent is £1,250.00, in quarters."), "{page}");
     assert!(!page.contains("Extras") && page.contains("but for clause [not used]"), "{page}");
-    assert!(page.contains("<h2><span class=\"number\">4</span>End</h2>"), "numbers follow: {page}");
+    assert!(page.contains("<h2><span class=\"number\">4</span> End</h2>"), "numbers follow: {page}");
 
     let path = format!("/v1/leases/{}/compare", draft.id());
     let compared = estate.officer.get(&path).expect(200);
@@ -1091,7 +1091,7 @@ proptest! {
         prop_assert!(shown.contains("<h2>2 last</h2>\n<p>It ends.</p>"), "{}", markdown);
         prop_assert!(!shown.contains("<div") && !shown.contains("<!--"), "{}", markdown);
         let page = String::from_utf8(written(&body, &value, DocumentFormat::Html)).unwrap();
-        prop_assert!(page.contains("<section id=\"clause-last\">\n<h2><span class=\"number\">2</span>last</h2>\n<p>It ends.</p>\n</section>\n</main>"), "{}", page);
+        prop_assert!(page.contains("<section id=\"clause-last\">\n<h2><span class=\"number\">2</span> last</h2>\n<p>It ends.</p>\n</section>\n</main>"), "{}", page);
         prop_assert_eq!(page.matches("</main>").count(), 1);
         let document = part_of(&written(&body, &value, DocumentFormat::Docx), "word/document.xml");
         let mut reader = quick_xml::Reader::from_str(&document);

@@ -17,7 +17,7 @@ const STYLE: &str = "
 body { font: 1rem/1.5 Georgia, serif; color: #111; background: #fff; margin: 0 auto; padding: 1rem; max-width: 44rem; }
 h1, h2, h3, h4, h5, h6 { line-height: 1.25; font-family: Arial, sans-serif; }
 h3, h4, h5, h6 { font-size: 1rem; }
-.number { margin-right: 0.75em; }
+.number { margin-right: 0.5em; }
 .notice { border-left: 0.3rem solid #111; padding-left: 0.75rem; font-weight: bold; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border: 1px solid #555; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
@@ -67,7 +67,7 @@ pub(super) fn write(document: &Document, schedule: &mut Schedule<'_>, out: &mut 
         let text = to_html(section.text.iter().cloned(), 0);
         write!(
             out,
-            "<section id=\"clause-{id}\">\n<h{level}><span class=\"number\">{number}</span>{}</h{level}>\n{text}</section>\n",
+            "<section id=\"clause-{id}\">\n<h{level}><span class=\"number\">{number}</span> {}</h{level}>\n{text}</section>\n",
             escape(&section.heading)
         )?;
     }
