@@ -488,6 +488,70 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Groups and controls of a framework, in the order in which they are read.
+    framework_items (framework_id, position) {
+        /// Of which framework.
+        framework_id -> Uuid,
+        /// Its place among them, from 1; what it is part of comes before it.
+        position -> Int4,
+        /// The group or control that it is part of.
+        parent_position -> Nullable<Int4>,
+        /// group or control.
+        kind -> Text,
+        /// Its id in the catalog; a group may have none.
+        item_id -> Nullable<Text>,
+        /// What people call it: the OSCAL property label.
+        label -> Nullable<Text>,
+        /// Its title; empty where it has none.
+        title -> Text,
+        /// What it asks for, in Markdown, of all of its statements.
+        prose -> Nullable<Text>,
+        /// Itself in OSCAL but for id, title, groups and controls, as it came in.
+        content -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// Editions of frameworks of controls. One that was published never changes.
+    frameworks (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, of its controls as well; the entity tag.
+        version -> Int4,
+        /// When it was added.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Present slug; earlier ones are in slugs.
+        slug -> Text,
+        /// What it is called.
+        title -> Text,
+        /// Which edition of it: the version of its OSCAL metadata.
+        edition -> Text,
+        /// What it is for, in a line.
+        summary -> Nullable<Text>,
+        /// Who issues it.
+        authority -> Text,
+        /// Under which licence its words may be used.
+        licence -> Nullable<Text>,
+        /// Who keeps it here.
+        organisation_id -> Uuid,
+        /// The edition that it takes the place of; never changes once it was published.
+        supersedes_id -> Nullable<Uuid>,
+        /// draft, published, superseded by another edition, or withdrawn.
+        status -> Text,
+        /// Why it was withdrawn.
+        status_reason -> Nullable<Text>,
+        /// When it was published.
+        published_at -> Nullable<Timestamptz>,
+        /// Its OSCAL catalog but for groups and controls, as it came in.
+        envelope -> Jsonb,
+        /// How many controls it has; kept by a trigger.
+        control_count -> Int4,
+    }
+}
+
+diesel::table! {
     /// What was answered to whom under which Idempotency-Key. Kept in the transaction of the effect, for a day.
     idempotency_keys (principal, key) {
         /// Who sent it: the kind, a colon and the id of a person or client. A key belongs to its sender.
@@ -1569,6 +1633,8 @@ diesel::joinable!(event_organisers -> organisations (organisation_id));
 diesel::joinable!(event_series -> networks (network_id));
 diesel::joinable!(events -> event_series (series_id));
 diesel::joinable!(events -> networks (network_id));
+diesel::joinable!(framework_items -> frameworks (framework_id));
+diesel::joinable!(frameworks -> organisations (organisation_id));
 diesel::joinable!(identities -> organisations (organisation_id));
 diesel::joinable!(identities -> users (user_id));
 diesel::joinable!(identity_providers -> organisations (organisation_id));
@@ -1637,6 +1703,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     event_organisers,
     event_series,
     events,
+    framework_items,
+    frameworks,
     idempotency_keys,
     identities,
     identity_providers,

@@ -25,6 +25,8 @@ mod enrolment;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod frameworks;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod identity_providers;

@@ -10,6 +10,8 @@ use db::comments::{AuthorKind, CommentStatus, DecisionAction, FlagReason};
 use db::events::changes::ChangeKind;
 use db::events::rsvps::RsvpStatus;
 use db::events::{EventKind, EventStatus};
+use db::frameworks::FrameworkStatus;
+use db::frameworks::items::ItemKind;
 use db::identity_providers::IdentityProviderKind;
 use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
 use db::lease_templates::LeaseTemplateKind;
@@ -142,6 +144,8 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "event_series_kind_check" is EventKind,
         "events_kind_check" is EventKind,
         "events_status_check" is EventStatus,
+        "framework_items_kind_check" is ItemKind,
+        "frameworks_status_check" is FrameworkStatus,
         "identity_providers_kind_check" is IdentityProviderKind,
         "import_results_outcome_check" is ImportOutcome,
         "imports_format_check" is ImportFormat,

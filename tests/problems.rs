@@ -11,7 +11,7 @@ use crate::support::contract::{Operation, operations};
 use crate::support::operations::{PUBLICCODE, Target, World, bare_call, body_of, call, path_of, text_of};
 use crate::support::raw::receive;
 use crate::support::server::Person;
-use crate::support::{Server, council, event, lease_template, network, product};
+use crate::support::{Server, council, event, framework, lease_template, network, product};
 
 /// Operations that document a status.
 fn with(status: u16) -> impl Iterator<Item = &'static Operation> {
@@ -74,7 +74,11 @@ fn those_of_the_body() {
     for operation in operations().iter().filter(|operation| operation.body().is_some()) {
         let (media_type, _) = operation.body().unwrap();
         let path = path_of(operation, &world.target(&server, operation));
-        let most = if matches!(operation.id.as_str(), "create_import" | "put_lease_premises") { 32 } else { 1 };
+        let most = if matches!(operation.id.as_str(), "create_import" | "put_framework_oscal" | "put_lease_premises") {
+            32
+        } else {
+            1
+        };
         let large = format!("{{\"name\": \"{}\"}}", "x".repeat(most * 1024 * 1024));
         call(&admin, operation, &path).body(media_type, large).expect(413);
         for other in ["text/plain", "application/xml", "application/json; charset=latin1"] {
@@ -130,6 +134,7 @@ const DONE_ONCE: &[&str] = &[
     "issue_lease",
     "merge_session",
     "publish_event",
+    "publish_framework",
     "publish_lease_template_version",
     "publish_schedule",
     "reject_claim",
@@ -139,14 +144,17 @@ const DONE_ONCE: &[&str] = &[
     "void_lease",
     "withdraw_citation",
     "withdraw_claim",
+    "withdraw_framework",
     "withdraw_lease_template_version",
 ];
 
-/// What is done with a draft of a lease or of a template, and refused once that was issued or submitted.
+/// What is done with a draft of a lease, a template or a framework, and refused once that was issued, submitted or published.
 const OF_DRAFTS: &[&str] = &[
+    "delete_framework",
     "delete_lease",
     "delete_lease_template",
     "delete_lease_template_version",
+    "put_framework_oscal",
     "put_lease_clauses",
     "put_lease_deviations",
     "put_lease_premises",
@@ -176,6 +184,7 @@ fn those_of_what_is_stored() {
     admin.post("/v1/events", event("ealing-council").with("title", "Taken")).expect(201);
     admin.post("/v1/networks", network("ealing-council").with("name", "Taken")).expect(201);
     admin.post("/v1/lease-templates", lease_template("ealing-council").with("title", "Taken")).expect(201);
+    admin.post("/v1/frameworks", framework("ealing-council").with("slug", "taken")).expect(201);
     // What contradicts only a request that is not over is in idempotency.rs.
     let contradicted = with(409).filter(|operation| operation.value["responses"]["409"].get("$ref").is_none());
     for operation in contradicted {
@@ -197,23 +206,7 @@ fn those_of_what_is_stored() {
             server.database().execute(if operation.id == "restore_comment" { shown } else { over });
         }
         let path = path_of(operation, &target);
-        if matches!(operation.id.as_str(), "update_membership" | "delete_membership") {
-            // Of the last administrator, who is not one of the platform's.
-            let admin = server.member(&world.council, Role::Admin);
-            server
-                .database()
-                .execute(&format!("update memberships set role = 'viewer' where user_id <> '{}'", admin.id));
-            let own = server.as_(&admin).get("/v1/me").expect(200);
-            let path = operation.path.replace("{id}", own["memberships"][0]["id"].as_str().unwrap());
-            let refused = call(&server.as_(&admin), operation, &path).expect(409);
-            assert_eq!(refused.faults(), ["# last_admin"], "{}", operation.id);
-            continue;
-        }
-        if operation.id == "create_calendar" {
-            for _ in 1..=10 {
-                call(&admin, operation, &path).expect(201);
-            }
-            assert_eq!(call(&admin, operation, &path).expect(409).faults(), ["# too_many"]);
+        if refuses_in_its_own_way(&server, &world, operation, &path) {
             continue;
         }
         let doer = world.doer(&server, operation);
@@ -229,7 +222,7 @@ fn those_of_what_is_stored() {
         if matches!(operation.id.as_str(), "confirm_citation" | "confirm_citations" | "update_citation") {
             server.database().execute("update citations set status = 'withdrawn'");
         }
-        spoil_lease_template(&server, operation);
+        spoil_drafts(&server, operation);
         spoil_event(&server, &admin, operation, &path);
         if operation.id == "update_client" {
             let reader = "update clients set kind = 'catalogue_key', role = 'viewer', scopes = '{products:read}'";
@@ -271,8 +264,36 @@ fn those_of_what_is_stored() {
     }
 }
 
-/// Submits the draft of a template of a lease, or issues that of a lease; of these nothing is changed then.
-fn spoil_lease_template(server: &Server, operation: &Operation) {
+/// What is refused for something else than that it was done, or is there, already; whether the operation is such a one.
+fn refuses_in_its_own_way(server: &Server, world: &World, operation: &Operation, path: &str) -> bool {
+    let admin = server.as_(&world.everything(server));
+    if matches!(operation.id.as_str(), "update_membership" | "delete_membership") {
+        // Of the last administrator, who is not one of the platform's.
+        let last = server.member(&world.council, Role::Admin);
+        server.database().execute(&format!("update memberships set role = 'viewer' where user_id <> '{}'", last.id));
+        let own = server.as_(&last).get("/v1/me").expect(200);
+        let path = operation.path.replace("{id}", own["memberships"][0]["id"].as_str().unwrap());
+        let refused = call(&server.as_(&last), operation, &path).expect(409);
+        assert_eq!(refused.faults(), ["# last_admin"], "{}", operation.id);
+        return true;
+    }
+    if operation.id == "create_calendar" {
+        for _ in 1..=10 {
+            call(&admin, operation, path).expect(201);
+        }
+        assert_eq!(call(&admin, operation, path).expect(409).faults(), ["# too_many"]);
+        return true;
+    }
+    if operation.id == "get_framework_oscal" {
+        let added = admin.post("/v1/frameworks", framework("ealing-council")).expect(201);
+        admin.get(&format!("/v1/frameworks/{}/oscal", added.id())).expect(409);
+        return true;
+    }
+    false
+}
+
+/// Brings drafts of templates, leases and frameworks further, of which nothing is changed then.
+fn spoil_drafts(server: &Server, operation: &Operation) {
     if OF_DRAFTS.contains(&operation.id.as_str()) {
         server.database().execute(
             "update lease_template_versions set status = 'in_review', submitted_at = now(), content_sha256 = repeat('0', 64)
@@ -280,7 +301,8 @@ fn spoil_lease_template(server: &Server, operation: &Operation) {
              insert into lease_documents (lease_id, format, sha256, size)
                select id, format, repeat('0', 64), 1 from leases, unnest(array['markdown', 'html', 'docx']) as format
                where status = 'draft';
-             update leases set status = 'issued', issued_at = now() where status = 'draft'",
+             update leases set status = 'issued', issued_at = now() where status = 'draft';
+             update frameworks set status = 'published', published_at = now() where status = 'draft' and control_count > 0",
         );
     }
 }
@@ -373,7 +395,8 @@ fn a_fault_of_ours() {
          alter table networks rename to away_14; alter table calendars rename to away_15;
          alter table sessions rename to away_16; alter table session_votes rename to away_17;
          alter table event_changes rename to away_18; alter table lease_templates rename to away_19;
-         alter table leases rename to away_20; alter function lease_facts() rename to away_21",
+         alter table leases rename to away_20; alter function lease_facts() rename to away_21;
+         alter table frameworks rename to away_22",
     );
     for (operation, path) in paths {
         let failed = call(&admin, operation, &path).expect(500);

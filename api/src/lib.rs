@@ -26,6 +26,7 @@ pub mod lease;
 pub mod markdown;
 pub mod middleware;
 pub mod oauth;
+pub mod oscal;
 pub mod problem;
 pub mod publiccode;
 pub mod v1;

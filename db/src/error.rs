@@ -130,6 +130,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         | "events_slug_key"
         | "networks_slug_key"
         | "products_slug_key"
+        | "frameworks_slug_key"
         | "lease_templates_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
@@ -259,14 +260,23 @@ fn broken_meeting(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
     }
 }
 
-/// The same for templates of leases, and leases.
+/// The same for frameworks, templates of leases, and leases.
 fn broken_lease(constraint: &str) -> Option<Error> {
     let conflict = |pointer: &'static str, code: &'static str, detail: &'static str| {
         Some(Error::Conflict(vec![Fault::new(pointer, code, detail)]))
     };
+    let invalid =
+        |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
     match constraint {
         "lease_template_versions_number_key" => {
             conflict("/number", "number_taken", "The template has a version of this number already; choose another.")
+        }
+        "frameworks_one_successor" => {
+            conflict("/supersedes", "superseded_already", "Another edition took the place of that one already.")
+        }
+        "frameworks_supersedes_another" => invalid("/supersedes", "itself", "must be another framework"),
+        "frameworks_immutable" | "frameworks_transition" | "frameworks_has_controls" => {
+            conflict("/status", "out_of_turn", "The framework went further meanwhile; read it again.")
         }
         "lease_approvals_once" => {
             conflict("", "approved_already", "The organisation has approved this version already.")

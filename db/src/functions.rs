@@ -51,3 +51,6 @@ define_sql_function! { fn lease_party_list(lease: Nullable<Uuid>) -> Nullable<Js
 define_sql_function! { fn lease_document_list(lease: Nullable<Uuid>) -> Nullable<Jsonb>; }
 define_sql_function! { fn later_lease_version(version: Uuid) -> Nullable<Text>; }
 define_sql_function! { fn lease_successor(lease: Uuid) -> Nullable<Uuid>; }
+define_sql_function! { fn framework_ref(framework: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn framework_successor(framework: Uuid) -> Nullable<Jsonb>; }
+define_sql_function! { fn framework_group(framework: Uuid, position: Integer) -> Nullable<Jsonb>; }

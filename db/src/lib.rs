@@ -19,6 +19,7 @@ pub mod enrolments;
 pub mod erasures;
 pub mod error;
 pub mod events;
+pub mod frameworks;
 mod functions;
 pub mod idempotency;
 pub mod identities;

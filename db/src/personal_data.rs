@@ -716,6 +716,17 @@ pub const TABLES: &[Table] = &[
         CATALOGUE,
     ),
     of_nobody(
+        "frameworks",
+        "id version created_at updated_at slug title edition summary authority licence organisation_id supersedes_id status \
+         status_reason published_at envelope control_count",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "framework_items",
+        "framework_id position parent_position kind item_id label title prose content",
+        CATALOGUE,
+    ),
+    of_nobody(
         "leases",
         "id version created_at updated_at organisation_id version_id supersedes_id title reference starts_on ends_on filled \
          status status_reason issued_at agreed_at premises_count",

@@ -109,6 +109,8 @@ pub const RULES: &[Rule] = &[
     always("lease_variables", CATALOGUE),
     always("lease_clauses", CATALOGUE),
     always("lease_approvals", CATALOGUE),
+    always("frameworks", CATALOGUE),
+    always("framework_items", CATALOGUE),
     always("leases", LEASES),
     always("lease_parties", LEASES),
     always("lease_premises", LEASES),

@@ -48,6 +48,7 @@ pub(crate) fn document() -> Value {
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },
             { "name": "comments", "description": "What people say of products, in threads, and what they flag." },
             { "name": "events", "description": "When people meet, who invites, and who comes." },
+            { "name": "frameworks", "description": "What organisations assess themselves against: editions, their groups and controls, in OSCAL both ways." },
             { "name": "imports", "description": "Files that organisations send from registers of their own, and what became of each row." },
             { "name": "lease templates", "description": "Standard agreements that are filled in: their versions, clauses and variables, and who approved them." },
             { "name": "leases", "description": "Agreements made from those: between whom, about which premises, how they depart from the standard, who agreed, and who uses what." },

@@ -59,6 +59,25 @@ pub fn network(organisation: &str) -> Body {
     body(json!({ "name": "London peer group", "organisation": organisation }))
 }
 
+/// A framework that an organisation keeps.
+pub fn framework(organisation: &str) -> Body {
+    body(json!({ "title": "Cyber baseline", "edition": "1.0", "authority": "LOTI", "organisation": organisation }))
+}
+
+/// A catalog of one group of one control.
+pub fn catalog() -> Value {
+    json!({ "catalog": {
+        "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        "metadata": {
+            "title": "Cyber baseline", "version": "1.0", "oscal-version": "1.1.2", "last-modified": "2026-11-23T09:30:00Z",
+        },
+        "groups": [{ "id": "access", "title": "Access", "controls": [{
+            "id": "access-1", "title": "Leavers", "props": [{ "name": "label", "value": "A1" }],
+            "parts": [{ "id": "access-1_smt", "name": "statement", "prose": "Accounts of leavers are closed." }],
+        }] }],
+    } })
+}
+
 /// A template of a lease that an organisation keeps.
 pub fn lease_template(organisation: &str) -> Body {
     body(json!({ "title": "Rooftop wayleave", "kind": "wayleave", "organisation": organisation }))

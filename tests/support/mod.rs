@@ -12,7 +12,9 @@ pub mod provider;
 pub mod raw;
 pub mod server;
 
-pub use builders::{council, event, lease_template, network, organisation, product, series, supplier};
+pub use builders::{
+    catalog, council, event, framework, lease_template, network, organisation, product, series, supplier,
+};
 pub use client::Answer;
 pub use database::Database;
 pub use server::{Person, Server};

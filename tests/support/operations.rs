@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::client::{Answer, Call, Client};
 use super::contract::Operation;
 use super::server::{Person, Server};
-use super::{council, event, lease_template, network, product, series, supplier};
+use super::{catalog, council, event, framework, lease_template, network, product, series, supplier};
 
 /// Organisations that the calls are about.
 pub struct World {
@@ -86,6 +86,8 @@ pub struct Target {
     pub lease_template: Uuid,
     /// A lease made from one, between the council and the supplier, in the state that the operation takes.
     pub lease: Uuid,
+    /// A framework of one control, in the state that the operation takes.
+    pub framework: Uuid,
 }
 
 impl Target {
@@ -118,6 +120,7 @@ impl Target {
             token: secret(),
             lease_template: Uuid::now_v7(),
             lease: Uuid::now_v7(),
+            framework: Uuid::now_v7(),
             citation: Uuid::now_v7(),
         }
     }
@@ -199,6 +202,9 @@ impl World {
         }
         if operation.path.starts_with("/v1/lease-templates") {
             return self.lease_template(server, operation);
+        }
+        if operation.path.starts_with("/v1/frameworks") {
+            return self.framework(server, operation);
         }
         if operation.path.starts_with("/v1/leases") {
             return self.lease(server, operation);
@@ -399,6 +405,18 @@ impl World {
         version
     }
 
+    fn framework(&self, server: &Server, operation: &Operation) -> Target {
+        let (framework, council) = (Uuid::now_v7(), self.council.id());
+        let published = operation.method == "GET" || operation.id == "withdraw_framework";
+        server.database().execute(&format!(
+            "insert into frameworks (id, slug, title, edition, authority, organisation_id, envelope)
+               values ('{framework}', 'framework-{framework}', 'Cyber baseline', '1.0', 'LOTI', '{council}', '{{\"uuid\": \"1\"}}');
+             insert into framework_items (framework_id, position, kind, item_id, title) values ('{framework}', 1, 'control', 'a-1', 'Leavers');
+             update frameworks set status = 'published', published_at = now() where id = '{framework}' and {published}"
+        ));
+        Target { framework, ..Target::missing() }
+    }
+
     /// The one import that there is; none where the operation sends one, as another may not be under way.
     fn import(&self, server: &Server, operation: &Operation) -> Uuid {
         server.database().execute("delete from imports");
@@ -439,6 +457,7 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "networks" => target.network.to_string(),
         "calendars" => target.calendar.to_string(),
         "imports" => target.import.to_string(),
+        "frameworks" => target.framework.to_string(),
         "leases" => target.lease.to_string(),
         "lease-templates" => target.lease_template.to_string(),
         "audit-events" => target.audit_event.to_string(),
@@ -516,6 +535,10 @@ pub fn body_of(operation: &Operation) -> Value {
             json!({ "reason": "Clause 1 is wrong." })
         }
         "approve_lease_template_version" => json!({ "organisation": "ealing-council", "contentSha256": DIGEST }),
+        "create_framework" => framework("ealing-council").into(),
+        "update_framework" => json!({ "summary": "Against common attacks." }),
+        "withdraw_framework" => json!({ "reason": "Its authority took it back." }),
+        "put_framework_oscal" => catalog(),
         "create_lease" => json!({
             "organisation": "ealing-council", "title": "Roofs", "startsOn": "2027-01-01",
             "template": { "template": "agreement", "number": VERSION },

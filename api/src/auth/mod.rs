@@ -36,6 +36,8 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("comments:write", "Comment, reply and flag, as far as the person's roles allow."),
     ("events:read", "Read events, and who comes to those that the person's organisations organise."),
     ("events:write", "Organise events and answer them, as far as the person's roles allow."),
+    ("frameworks:read", "Read frameworks, with the organisation's drafts."),
+    ("frameworks:write", "Write and publish frameworks, as far as the person's roles allow."),
     ("identity-providers:read", "Read the identity providers of the organisations that the person administers."),
     ("identity-providers:write", "Register, change and remove identity providers, as far as the person's roles allow."),
     ("imports:read", "Read the imports of the organisations for which the person contributes."),

@@ -216,6 +216,22 @@ pub fn may_return_lease_template_version(roles: &Roles, organisation_id: Uuid) -
     )
 }
 
+/// Frameworks are kept by public bodies, and by their contributors.
+pub fn may_keep_framework(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Contributor),
+        "Only contributors of the public body that keeps a framework write it.",
+    )
+}
+
+/// What others assess themselves against is decided by stewards of who keeps it.
+pub fn may_publish_framework(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Steward),
+        "Only stewards of the public body that keeps a framework publish and withdraw it.",
+    )
+}
+
 /// Leases are drawn up by public bodies, and by their contributors.
 pub fn may_draw_up_lease(roles: &Roles, organisation_id: Uuid) -> Verdict {
     only_if(

@@ -1,13 +1,16 @@
-//! Files as answers, sent piece by piece.
+//! Files that are made to be sent: their digest, and as answers, piece by piece.
 
 use std::fs::File;
+use std::io::{self, Read, Seek};
 
 use actix_web::body::SizedStream;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
+use sha2::{Digest, Sha256};
 use tokio_util::io::ReaderStream;
 
 use super::etag::{is_held, not_modified};
+use crate::words::hex;
 
 /// How many bytes are held at a time.
 const PIECE: usize = 64 * 1024;
@@ -23,4 +26,18 @@ pub fn file(request: &HttpRequest, content: File, size: u64, media_type: &str, t
         .insert_header((header::ETAG, tag))
         .insert_header((header::CONTENT_TYPE, media_type))
         .body(SizedStream::new(size, pieces))
+}
+
+/// Digest, in hexadecimal, and length of a file; it is read from its beginning, before and after.
+pub fn digest(file: &mut File) -> io::Result<(String, u64)> {
+    let (mut hash, mut size, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);
+    file.rewind()?;
+    loop {
+        let read = file.read(&mut piece)?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        hash.update(bytes);
+        size += bytes.len() as u64;
+    }
+    file.rewind()?;
+    Ok((hex(&hash.finalize()), size))
 }

@@ -1,16 +1,14 @@
 //! Writes what a lease says, in each of the formats; its schedule goes through piece by piece and is never held as a whole.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Seek, Write};
 
 use db::leases::documents::DocumentFormat;
 use db::leases::premises::Scheduled;
-use sha2::{Digest, Sha256};
 
 use super::document::Document;
 use super::{docx, html, markdown};
 use crate::problem::Problem;
-use crate::words::hex;
 
 /// Goes through the schedule of a lease, a piece at a time.
 pub type Schedule<'s> = dyn FnMut(&mut dyn FnMut(&[Scheduled]) -> Result<(), Failure>) -> Result<(), Failure> + 's;
@@ -67,18 +65,4 @@ pub fn render(format: DocumentFormat, document: &Document, schedule: &mut Schedu
     let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.rewind()?;
     Ok(file)
-}
-
-/// Digest, in hexadecimal, and length of a file; it is read from its beginning, before and after.
-pub fn digest(file: &mut File) -> io::Result<(String, u64)> {
-    let (mut hash, mut size, mut piece) = (Sha256::new(), 0, vec![0; 64 * 1024]);
-    file.rewind()?;
-    loop {
-        let read = file.read(&mut piece)?;
-        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        hash.update(bytes);
-        size += bytes.len() as u64;
-    }
-    file.rewind()?;
-    Ok((hex(&hash.finalize()), size))
 }

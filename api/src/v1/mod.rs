@@ -7,6 +7,7 @@ pub mod claims;
 pub mod clients;
 pub mod comments;
 pub mod events;
+pub mod frameworks;
 pub mod identity_providers;
 pub mod imports;
 pub mod invitations;
@@ -42,6 +43,7 @@ pub fn routes() -> Routes {
         .merge(claims::routes())
         .merge(lease_templates::routes())
         .merge(leases::routes())
+        .merge(frameworks::routes())
         .merge(reports::routes())
         .merge(me::routes())
 }
