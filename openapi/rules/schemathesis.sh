@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# schemathesis.sh BASE_URL TOKEN [DOCUMENT]: tests a running server on this machine against the document,
-# as nobody, as the administrator whose bearer token is given, and as they leave. It creates, changes and removes data.
+# schemathesis.sh BASE_URL [TOKEN [DOCUMENT]]: tests a running server on this machine against the document, as nobody or,
+# with the bearer token of an administrator, as they and as they leave. It creates, changes and removes data.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 "$here/install.sh"
