@@ -127,6 +127,27 @@ fn an_id_that_is_used_twice_is_qualified_and_nothing_is_lost() {
 }
 
 #[test]
+fn ids_that_are_used_often_or_are_long_cost_neither_time_nor_a_fault_of_ours() {
+    let server = Server::start();
+    let keeper = Keeper::new(&server);
+    let long = "x".repeat(400);
+    let nested = (0..6).fold(
+        json!({ "id": long, "title": "Deep" }),
+        |inner, _| json!({ "id": long, "title": "Deep", "controls": [inner] }),
+    );
+    let mut often = catalog();
+    let same = json!({ "id": "1", "title": "Same", "props": [{ "name": "label", "value": "" }] });
+    often["catalog"]["controls"] = std::iter::once(nested).chain(std::iter::repeat_n(same, 15_000)).collect();
+    let added = keeper.add("1.0");
+    let put = keeper.put(&added, &often);
+    assert_eq!((put.status, put["controlCount"].as_i64()), (200, Some(15_008)), "{}", put.json);
+    let out = keeper.oscal(&added);
+    let again = keeper.add("1.1");
+    assert_eq!(keeper.put(&again, &out).status, 200);
+    assert_eq!(keeper.oscal(&again), out);
+}
+
+#[test]
 fn what_is_no_catalog_is_refused_with_everything_that_is_wrong() {
     let server = Server::start();
     let keeper = Keeper::new(&server);

@@ -1060,7 +1060,7 @@ fn written(body: &str, value: &str, format: DocumentFormat) -> Vec<u8> {
     let content =
         Content { clauses: vec![clause("first", body), clause("last", "It ends.")], variables: vec![promise] };
     let filled = vec![Filled { variable: "promise".to_owned(), value: value.to_owned() }];
-    let terms = Terms::read(&content.variables, &Source { filled, ..Source::default() }).unwrap();
+    let terms = Terms::read(&content.variables, &Source { filled, ..Source::default() }).0;
     let wording = terms::wording(&content, &[], &terms);
     let cover = Cover {
         title: "Lease".to_owned(),

@@ -108,7 +108,9 @@ fn plain(kind: &ValidationErrorKind, instance: &Value) -> (&'static str, Cow<'st
     }
 }
 
-fn child(at: &str, name: &str) -> String {
+/// The pointer of a member of what another points at (RFC 6901).
+#[must_use]
+pub fn child(at: &str, name: &str) -> String {
     format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 

@@ -12,6 +12,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::terms::line;
 use super::values::uprn;
+use crate::contract::faults::child;
 use crate::import::lines::{At, Lines, Records, Trouble};
 use crate::words::kebab_case;
 
@@ -79,7 +80,7 @@ impl Rows {
             fault("", code, detail);
         }
         for name in unknown {
-            fault(&format!("/{name}"), "unknown_field", "is not known".to_owned());
+            fault(&child("", &name), "unknown_field", "is not known".to_owned());
         }
         for name in mistyped {
             fault(&format!("/{name}"), "wrong_type", "must be of another type".to_owned());
@@ -221,7 +222,9 @@ impl<'de> Visitor<'de> for Whole<'_> {
                 object.next_value_seed(List(self.0))?;
             } else {
                 let code = if name == "premises" { "repeated" } else { "unknown_field" };
-                self.0.faults.push(Fault::new(format!("/{}", short(&name)), code, "must not be given"));
+                if self.0.faults.len() < MOST_FAULTS {
+                    self.0.faults.push(Fault::new(child("", &short(&name)), code, "must not be given"));
+                }
                 object.next_value::<IgnoredAny>()?;
             }
         }
@@ -331,7 +334,9 @@ impl<'de> Visitor<'de> for Object {
                     continue;
                 }
                 other => {
-                    row.unknown.push(short(other));
+                    if row.unknown.len() < MOST_FAULTS {
+                        row.unknown.push(short(other));
+                    }
                     object.next_value::<IgnoredAny>()?;
                     continue;
                 }

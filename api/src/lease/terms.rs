@@ -51,8 +51,9 @@ struct Term {
 }
 
 impl Terms {
-    /// Reads what a lease fills in; else everything that is wrong with it.
-    pub fn read(variables: &[Variable], source: &Source) -> Result<Self, Vec<Fault>> {
+    /// Reads what a lease fills in, and tells everything that is wrong with it; what is wrong is not filled in.
+    #[must_use]
+    pub fn read(variables: &[Variable], source: &Source) -> (Self, Vec<Fault>) {
         let (mut terms, mut faults) = (HashMap::new(), Vec::new());
         for (index, Filled { variable: name, value: text }) in source.filled.iter().enumerate() {
             let mut fault = |field: &str, code: &'static str, detail: String| {
@@ -63,8 +64,7 @@ impl Terms {
                 continue;
             };
             match value_of(variable, text, source) {
-                Ok(term) if terms.contains_key(name) => {
-                    let _: Term = term;
+                Ok(_) if terms.contains_key(name) => {
                     fault("variable", "repeated", format!("`{name}` has a value already"));
                 }
                 Ok(term) => drop(terms.insert(name.clone(), term)),
@@ -76,7 +76,7 @@ impl Terms {
                 terms.insert(variable.name.clone(), term);
             }
         }
-        if faults.is_empty() { Ok(Self(terms)) } else { Err(faults) }
+        (Self(terms), faults)
     }
 
     /// The value of a variable as a document shows it.

@@ -1,6 +1,6 @@
 //! A catalog (OSCAL 1.1, catalog model) as groups and controls in the order in which they are read.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use db::Fault;
 use db::frameworks::items::{Item, ItemKind, MOST};
@@ -8,8 +8,12 @@ use db::types::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::contract::faults::child;
+
 /// How deep groups and controls go.
 const MOST_LEVELS: usize = 20;
+/// Characters that an id has at most, qualified or not: what goes out has to come in again.
+const LONGEST_ID: usize = 400;
 /// How many faults are looked for.
 const MOST_FAULTS: usize = 100;
 
@@ -68,7 +72,7 @@ pub fn read(file: impl std::io::Read) -> Result<Catalog, Vec<Fault>> {
     let mut reading = Reading::default();
     for name in document.unknown.keys() {
         let name: String = name.chars().take(80).collect();
-        reading.fault(format!("/{}", name.replace('~', "~0").replace('/', "~1")), "unknown_field", "must not be given");
+        reading.fault(child("", &name), "unknown_field", "must not be given");
     }
     let Some(Root { groups, controls, rest }) = document.catalog else {
         reading.fault("/catalog".to_owned(), "required", "must be given");
@@ -83,7 +87,8 @@ pub fn read(file: impl std::io::Read) -> Result<Catalog, Vec<Fault>> {
 struct Reading {
     items: Vec<Item>,
     faults: Vec<Fault>,
-    ids: HashSet<String>,
+    /// How often each id was given.
+    ids: HashMap<String, usize>,
 }
 
 impl Reading {
@@ -130,12 +135,12 @@ impl Reading {
             return;
         }
         let known = |id: &&String| {
-            (1..=200).contains(&id.chars().count()) && !id.chars().any(|c| c.is_control() || c.is_whitespace())
+            (1..=LONGEST_ID).contains(&id.chars().count()) && !id.chars().any(|c| c.is_control() || c.is_whitespace())
         };
         match &id {
             None if kind == ItemKind::Control => self.fault(format!("{at}/id"), "required", "must be given"),
             Some(id) if !known(&id) => {
-                self.fault(format!("{at}/id"), "wrong_form", "must be a token of 1 to 200 characters");
+                self.fault(format!("{at}/id"), "wrong_form", "must be a token of 1 to 400 characters");
             }
             None | Some(_) => {}
         }
@@ -153,7 +158,7 @@ impl Reading {
             parent_position: parent.map(|(position, _)| position),
             kind,
             item_id: qualified.clone(),
-            label: label.map(|label| label.chars().take(200).collect()),
+            label: label.map(|label| label.chars().take(LONGEST_ID).collect()),
             title: title.unwrap_or_default(),
             prose: prose(&rest),
             content: Json(rest),
@@ -162,13 +167,21 @@ impl Reading {
         self.nodes(at, groups, controls, Some((position, &above)), level + 1);
     }
 
-    /// An id that no other has: one that is used twice is qualified by what it is part of, so that nothing is lost.
+    /// An id that no other has: one that is used twice is qualified by what it is part of or, where that is used too or
+    /// grows too long, numbered; so nothing is lost.
     fn qualified(&mut self, id: &str, above: Option<&str>) -> String {
-        let candidates = std::iter::once(id.to_owned())
-            .chain(above.filter(|above| !above.is_empty()).map(|above| format!("{above}.{id}")))
-            .chain((2..).map(|number| format!("{id}-{number}")));
-        let free = candidates.into_iter().find(|candidate| !self.ids.contains(candidate)).unwrap_or_default();
-        self.ids.insert(free.clone());
+        let within = above.filter(|above| !above.is_empty()).map(|above| format!("{above}.{id}"));
+        let within = within.filter(|within| within.chars().count() <= LONGEST_ID);
+        let named = std::iter::once(id.to_owned()).chain(within).find(|candidate| !self.ids.contains_key(candidate));
+        // With room for the number.
+        let start: String = id.chars().take(LONGEST_ID - 10).collect();
+        let mut free = named.unwrap_or_default();
+        while free.is_empty() || self.ids.contains_key(&free) {
+            let times = self.ids.entry(start.clone()).or_insert(1);
+            *times += 1;
+            free = format!("{start}-{times}");
+        }
+        self.ids.insert(free.clone(), 1);
         free
     }
 }
@@ -177,7 +190,7 @@ impl Reading {
 fn label(content: &Map<String, Value>) -> Option<String> {
     let properties = content.get("props")?.as_array()?;
     let label = properties.iter().find(|property| property["name"] == "label")?;
-    label["value"].as_str().map(ToOwned::to_owned)
+    label["value"].as_str().filter(|label| !label.is_empty()).map(ToOwned::to_owned)
 }
 
 /// What a control asks for: the prose of its statements, with what is part of them.

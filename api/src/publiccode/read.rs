@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::phase_of;
 use crate::contract::body::Origins;
+use crate::contract::faults::child;
 use crate::contract::is_spdx;
 use crate::problem::{Fault, Location};
 use crate::words::{cut, kebab_case, one_line};
@@ -159,10 +160,9 @@ struct Reader {
 impl Reader {
     fn unknown_keys(&mut self, keys: &Pairs<IgnoredAny>) {
         let unknown = keys.0.iter().map(|(key, _)| key).filter(|key| !KEYS.contains(&key.as_str()) && key.len() != 2);
-        self.notes.extend(unknown.map(|key| {
-            let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
-            fault(pointer, "unknown_key", "is no key of publiccode.yml; passed over")
-        }));
+        self.notes.extend(
+            unknown.map(|key| fault(child("", key), "unknown_key", "is no key of publiccode.yml; passed over")),
+        );
     }
 
     fn file(&mut self, file: File) {

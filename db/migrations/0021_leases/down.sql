@@ -9,5 +9,4 @@ drop policy lease_agreements_of_viewer on lease_agreements;
 drop function lease_successor(uuid), later_lease_version(uuid), lease_document_list(uuid), lease_party_list(uuid),
   shared_leases(), viewer_organisations(), viewer_administers();
 drop table lease_agreements, lease_document_chunks, lease_documents, lease_deviations, lease_premises, lease_parties, leases;
-drop function check_lease(), check_lease_agreement(), check_lease_deviation(), check_lease_parts(), count_lease_premises(),
-  refuse_lease_truncation();
+drop function check_lease(), check_lease_agreement(), check_lease_deviation(), check_lease_parts(), count_lease_premises();

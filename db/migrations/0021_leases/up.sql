@@ -243,13 +243,6 @@ begin
 end $$;
 comment on function check_lease_parts() is 'Parties, premises, deviations and documents of a lease stay once it was issued.';
 
--- As its owner, as all of the table goes at once.
-create function refuse_lease_truncation() returns trigger language plpgsql as $$
-begin
-  raise exception 'leases are not truncated' using errcode = 'check_violation', constraint = 'leases_immutable';
-end $$;
-comment on function refuse_lease_truncation() is 'Leases are removed one by one.';
-
 do $$
 declare
   part text;
@@ -267,7 +260,7 @@ begin
   foreach part in array array['leases', 'lease_parties', 'lease_premises', 'lease_deviations', 'lease_documents',
       'lease_document_chunks', 'lease_agreements'] loop
     execute format('create trigger %1$s_not_truncated before truncate on %1$s
-      for each statement execute function refuse_lease_truncation()', part);
+      for each statement execute function refuse_change()', part);
   end loop;
 end $$;
 

@@ -74,8 +74,8 @@ create table framework_items (
   constraint framework_items_position_range check (position between 1 and 20000),
   constraint framework_items_kind_check check (kind in ('group', 'control')),
   constraint framework_items_control_has_id check (kind = 'group' or item_id is not null),
-  constraint framework_items_item_id_length check (char_length(item_id) between 1 and 200),
-  constraint framework_items_label_length check (char_length(label) between 1 and 200),
+  constraint framework_items_item_id_length check (char_length(item_id) between 1 and 400),
+  constraint framework_items_label_length check (char_length(label) between 1 and 400),
   constraint framework_items_title_length check (char_length(title) <= 1000),
   constraint framework_items_content_is_object check (jsonb_typeof(content) = 'object')
 );
@@ -145,15 +145,10 @@ create trigger framework_items_check_update_old after update on framework_items 
 create trigger framework_items_check_delete after delete on framework_items referencing old table as changed
   for each statement execute function check_framework_items();
 
-create function refuse_framework_truncation() returns trigger language plpgsql as $$
-begin
-  raise exception 'frameworks are not truncated' using errcode = 'check_violation', constraint = 'frameworks_immutable';
-end $$;
-comment on function refuse_framework_truncation() is 'Frameworks are removed one by one.';
 create trigger frameworks_not_truncated before truncate on frameworks
-  for each statement execute function refuse_framework_truncation();
+  for each statement execute function refuse_change();
 create trigger framework_items_not_truncated before truncate on framework_items
-  for each statement execute function refuse_framework_truncation();
+  for each statement execute function refuse_change();
 
 create function framework_ref(wanted uuid) returns jsonb
   language sql stable strict parallel safe

@@ -37,16 +37,16 @@ pub fn routes() -> Routes {
 #[serde(rename_all = "camelCase")]
 pub struct FrameworkControl {
     /// Its id in the catalog. One that the source uses twice is qualified by what it is part of.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u0020\u007f]+$", example = "ac-2")]
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000-\u0020\u007f]+$", example = "ac-2")]
     pub id: String,
     /// What people call it; null where that is its id.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000]+$", example = "AC-2")]
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000]+$", example = "AC-2")]
     pub label: Option<String>,
     /// Its title; empty where it has none.
     #[schema(max_length = 1000, pattern = r"^[^\u0000]*$", example = "Account management")]
     pub title: String,
     /// The id of the control of which it is an enhancement; null when of none.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u0020\u007f]+$", example = "ac-2")]
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000-\u0020\u007f]+$", example = "ac-2")]
     pub parent: Option<String>,
     /// The innermost group that it is in; null when in none.
     pub group: Option<FrameworkGroup>,
@@ -65,10 +65,10 @@ pub struct FrameworkControl {
 #[serde(rename_all = "camelCase")]
 pub struct FrameworkGroup {
     /// Its id; null where it has none.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u0020\u007f]+$", example = "ac")]
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000-\u0020\u007f]+$", example = "ac")]
     pub id: Option<String>,
     /// What people call it; null where it says nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000]+$", example = "AC")]
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000]+$", example = "AC")]
     pub label: Option<String>,
     /// Its title.
     #[schema(max_length = 1000, pattern = r"^[^\u0000]*$", example = "Access control")]

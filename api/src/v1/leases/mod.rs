@@ -232,9 +232,7 @@ fn checked(tx: &mut Tx<'_>, content: &Content, wanted: &LeaseState) -> Result<(S
     let signers =
         parties.iter().map(|party| Signer { role: party.role.clone(), id: party.organisation_id, name: String::new() });
     let source = source(&mut tx.conn(), content, &stored, signers.collect())?;
-    if let Err(wrong) = Terms::read(&content.variables, &source) {
-        faults.extend(wrong);
-    }
+    faults.extend(Terms::read(&content.variables, &source).1);
     if faults.is_empty() { Ok((stored, parties)) } else { Err(Problem::invalid(faults)) }
 }
 
@@ -261,7 +259,7 @@ fn source(conn: &mut Conn<'_>, content: &Content, state: &StoredState, parties: 
     })
 }
 
-/// The values of a lease that is kept.
+/// The values of a lease that is kept. An organisation that was removed since is not filled in any more.
 fn terms(conn: &mut Conn<'_>, content: &Content, lease: &leases::Lease) -> Result<Terms, Problem> {
     let signer = |party: &Party| Signer {
         role: party.role.clone(),
@@ -269,7 +267,7 @@ fn terms(conn: &mut Conn<'_>, content: &Content, lease: &leases::Lease) -> Resul
         name: party.name.clone().unwrap_or_else(|| party.organisation.name.clone()),
     };
     let source = source(conn, content, &lease.state, lease.parties.0.iter().map(signer).collect())?;
-    Terms::read(&content.variables, &source).map_err(|faults| Problem::conflict(&faults))
+    Ok(Terms::read(&content.variables, &source).0)
 }
 
 /// Read a lease
