@@ -122,7 +122,8 @@ impl Lint<'_> {
         for (field, property) in properties {
             let at = format!("{name}.{field}");
             self.must(said(&property["description"]), || format!("{at} is not described"));
-            self.must(property.get("example").is_some(), || format!("{at} has no example"));
+            let has_example = property.get("example").is_some() || property.get("examples").is_some();
+            self.must(has_example, || format!("{at} has no example"));
             self.must(property.get("properties").is_none(), || format!("{at} is an object without a name"));
             self.bounded(&at, property);
         }
