@@ -13,6 +13,194 @@ pub mod sql_types {
 }
 
 diesel::table! {
+    /// What is to be done about controls that are not met: a plan of action and milestones. Private.
+    actions (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was planned.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Out of which assessment; never changes.
+        assessment_id -> Uuid,
+        /// Whose it is: that of the assessment.
+        organisation_id -> Uuid,
+        /// What is to be done.
+        title -> Text,
+        /// How.
+        description -> Nullable<Text>,
+        /// Who sees to it; empty once they are erased. Personal data.
+        owner_id -> Nullable<Uuid>,
+        /// By when.
+        due_on -> Date,
+        /// open, in_progress, completed or cancelled.
+        status -> Text,
+        /// When it was completed.
+        completed_on -> Nullable<Date>,
+        /// About which controls of the assessment.
+        controls -> Array<Nullable<Text>>,
+    }
+}
+
+diesel::table! {
+    /// Who may assure an assessment, named by its organisation: another organisation, or a person.
+    assessment_assurers (assessment_id, position) {
+        /// Which assessment.
+        assessment_id -> Uuid,
+        /// Its place among them, from 1.
+        position -> Int4,
+        /// Contributors of this organisation.
+        organisation_id -> Nullable<Uuid>,
+        /// This person. Personal data.
+        user_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    /// What those who assess and those who assure say to each other. Private; it is added to only.
+    assessment_comments (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// When it was said.
+        created_at -> Timestamptz,
+        /// About which assessment.
+        assessment_id -> Uuid,
+        /// About which response; null for the whole.
+        position -> Nullable<Int4>,
+        /// Who said it; empty once they are erased. Personal data.
+        author_id -> Nullable<Uuid>,
+        /// Whether they assure it; else they are of its organisation.
+        assures -> Bool,
+        /// What they said, in Markdown.
+        body_markdown -> Text,
+        /// The same as HTML.
+        body_html -> Text,
+        /// Edition of what made the HTML.
+        renderer -> Int2,
+    }
+}
+
+diesel::table! {
+    /// Which evidence goes with which response.
+    assessment_evidence (assessment_id, position, evidence_id) {
+        /// In which assessment.
+        assessment_id -> Uuid,
+        /// With which response.
+        position -> Int4,
+        /// Which evidence.
+        evidence_id -> Uuid,
+        /// The revision that was submitted; null before, when it is the latest.
+        revision -> Nullable<Int4>,
+    }
+}
+
+diesel::table! {
+    /// What was said to a control before and now, written by a trigger. Append-only.
+    assessment_response_versions (assessment_id, position, version) {
+        /// In which assessment.
+        assessment_id -> Uuid,
+        /// To which control.
+        position -> Int4,
+        /// The version of the response.
+        version -> Int4,
+        /// When it was said.
+        written_at -> Timestamptz,
+        /// Who said it; empty for a program, and once they are erased. Personal data.
+        written_by -> Nullable<Uuid>,
+        /// As in assessment_responses.
+        status -> Nullable<Text>,
+        /// As in assessment_responses.
+        statement -> Nullable<Text>,
+        /// As in assessment_responses.
+        justification -> Nullable<Text>,
+        /// As in assessment_responses.
+        indicators -> Jsonb,
+        /// As in assessment_responses.
+        evidence -> Array<Nullable<Uuid>>,
+    }
+}
+
+diesel::table! {
+    /// What an organisation says to each control of a checklist, a row a control from the beginning.
+    assessment_responses (assessment_id, position) {
+        /// In which assessment.
+        assessment_id -> Uuid,
+        /// Place of the control in its framework.
+        position -> Int4,
+        /// Id of the control.
+        control_id -> Text,
+        /// Raised by each change; who changes it says which they read.
+        version -> Int4,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Who changed it last; empty for a program, and once they are erased. Personal data.
+        updated_by -> Nullable<Uuid>,
+        /// Who is to answer it. Personal data.
+        assignee_id -> Nullable<Uuid>,
+        /// met, partly_met, not_met or not_applicable; null before it is answered.
+        status -> Nullable<Text>,
+        /// How it is met, or what is missing.
+        statement -> Nullable<Text>,
+        /// Why it does not apply, or why the answer is another than its indicators give.
+        justification -> Nullable<Text>,
+        /// Which indicators of good practice hold: an array of objects with id, met and remarks.
+        indicators -> Jsonb,
+        /// Ids of evidence, as assessment_evidence has it, for its history.
+        evidence -> Array<Nullable<Uuid>>,
+        /// What those who assure it want changed.
+        change_requested -> Nullable<Text>,
+        /// Why an answer that was carried forward needs another look; null once somebody took it.
+        look_again -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Runs of a checklist by an organisation. Private. One that was assured never changes.
+    assessments (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, but for responses, evidence, actions and comments; the entity tag.
+        version -> Int4,
+        /// When it was planned.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Whose it is; never changes.
+        organisation_id -> Uuid,
+        /// Which edition of a checklist it goes through; never changes.
+        checklist_id -> Uuid,
+        /// The assessment from which its answers were carried forward, which it supersedes once it is assured; never changes.
+        supersedes_id -> Nullable<Uuid>,
+        /// What it is called.
+        title -> Text,
+        /// By when it is to be submitted.
+        due_on -> Nullable<Date>,
+        /// Whether its result counts in benchmarks.
+        shares_results -> Bool,
+        /// planned; in_progress from the first answer; submitted to those who assure it; changes_requested by them; assured; superseded by a later one.
+        status -> Text,
+        /// Which changes are requested, in general.
+        status_reason -> Nullable<Text>,
+        /// When it was last submitted; from then on those who assure it see it.
+        submitted_at -> Nullable<Timestamptz>,
+        /// Who submitted it; empty for a program, and once they are erased. Personal data.
+        submitted_by -> Nullable<Uuid>,
+        /// When it was assured.
+        assured_at -> Nullable<Timestamptz>,
+        /// Who assured it; empty once they are erased. Personal data.
+        assured_by -> Nullable<Uuid>,
+        /// For which organisation they did.
+        assured_for_id -> Nullable<Uuid>,
+        /// What they say of it.
+        assurance -> Nullable<Text>,
+        /// What it came to when it was last submitted, of 100.
+        score -> Nullable<Int4>,
+    }
+}
+
+diesel::table! {
     /// Who did what to which object, with what it was before and after. Append-only; written in the transaction of the change.
     audit_events (id) {
         /// Rises; not the order of commit.
@@ -43,6 +231,52 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Which organisations count in the benchmarks of a checklist. Private: nobody is told.
+    benchmark_members (checklist_id, organisation_id) {
+        /// Of which checklist.
+        checklist_id -> Uuid,
+        /// Which organisation.
+        organisation_id -> Uuid,
+        /// Among which kind of organisation.
+        cohort -> Text,
+        /// Since when; they join five or more at a time.
+        joined_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// When the benchmarks of a checklist were computed last, also if there were none to show.
+    benchmark_runs (checklist_id) {
+        /// Of which checklist.
+        checklist_id -> Uuid,
+        /// On which day.
+        computed_on -> Date,
+    }
+}
+
+diesel::table! {
+    /// What organisations of a kind come to in a checklist, computed once a day.
+    benchmarks (checklist_id, cohort, position) {
+        /// Of which checklist.
+        checklist_id -> Uuid,
+        /// Of which kind of organisation.
+        cohort -> Text,
+        /// Place of the group in the framework; 0 for all.
+        position -> Int4,
+        /// When.
+        computed_on -> Date,
+        /// Of how many, rounded down to a multiple of five.
+        organisation_count -> Int4,
+        /// A quarter scores at most this, of 100, rounded to a multiple of five.
+        lower_quartile -> Int4,
+        /// Half score at most this.
+        median -> Int4,
+        /// Three quarters score at most this.
+        upper_quartile -> Int4,
+    }
+}
+
+diesel::table! {
     /// Addresses at which people's calendars are read by who knows them.
     calendars (id) {
         /// UUIDv7.
@@ -59,6 +293,74 @@ diesel::table! {
         name -> Text,
         /// SHA-256 of the secret in the address.
         token_hash -> Bytea,
+    }
+}
+
+diesel::table! {
+    /// Which controls a checklist selects, as its includes and excludes amount to.
+    checklist_controls (checklist_id, position) {
+        /// Which checklist.
+        checklist_id -> Uuid,
+        /// Place of the control in its framework.
+        position -> Int4,
+        /// The framework of the checklist.
+        framework_id -> Uuid,
+        /// Id of the control.
+        control_id -> Text,
+        /// What who keeps the checklist adds to what the framework says.
+        guidance -> Nullable<Text>,
+        /// How much it counts for.
+        weight -> Int4,
+    }
+}
+
+diesel::table! {
+    /// Editions of selections of controls that organisations go through. One that was published never changes.
+    checklists (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change, of its controls as well; the entity tag.
+        version -> Int4,
+        /// When it was added.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Present slug; earlier ones are in slugs.
+        slug -> Text,
+        /// What it is called.
+        title -> Text,
+        /// Which edition of it: the version of its OSCAL metadata.
+        edition -> Text,
+        /// What it is for, in a line.
+        summary -> Nullable<Text>,
+        /// Who keeps it here.
+        organisation_id -> Uuid,
+        /// Of which framework it selects controls.
+        framework_id -> Uuid,
+        /// The edition that it takes the place of; never changes once it was published.
+        supersedes_id -> Nullable<Uuid>,
+        /// What it includes: an array of selectors with ids, groups, matching and with_child_controls; all controls when empty.
+        included -> Jsonb,
+        /// What of that it leaves out: the same.
+        excluded -> Jsonb,
+        /// Values of parameters of the framework: an array of objects with parameter and values.
+        parameters -> Jsonb,
+        /// Kinds of organisation that it is for; all when empty.
+        applies_to -> Array<Nullable<Text>>,
+        /// After how many months it is to be gone through again.
+        due_months -> Nullable<Int4>,
+        /// How an assessment is scored: all_met, weighted, or graded by indicators.
+        scoring -> Text,
+        /// Its OSCAL profile but for what the other columns say, as it came in.
+        profile -> Jsonb,
+        /// How many controls it selects; kept by a trigger.
+        control_count -> Int4,
+        /// draft, published, superseded by another edition, or withdrawn.
+        status -> Text,
+        /// Why it was withdrawn.
+        status_reason -> Nullable<Text>,
+        /// When it was published.
+        published_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -488,6 +790,66 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What shows that something is so. Private; an organisation has it once and uses it in many responses.
+    evidence (id) {
+        /// UUIDv7.
+        id -> Uuid,
+        /// Raised by each change; the entity tag.
+        version -> Int4,
+        /// When it was added.
+        created_at -> Timestamptz,
+        /// When it last changed.
+        updated_at -> Timestamptz,
+        /// Whose it is; never changes.
+        organisation_id -> Uuid,
+        /// What it is.
+        title -> Text,
+        /// Number of the latest revision.
+        revision -> Int4,
+    }
+}
+
+diesel::table! {
+    /// The bytes of files, in pieces that are read one after the other.
+    evidence_chunks (evidence_id, revision, number) {
+        /// Of which evidence.
+        evidence_id -> Uuid,
+        /// Of which revision.
+        revision -> Int4,
+        /// Its place, from 0.
+        number -> Int4,
+        /// The bytes.
+        content -> Bytea,
+    }
+}
+
+diesel::table! {
+    /// What evidence was from when on: a link or a file. Never changes.
+    evidence_revisions (evidence_id, revision) {
+        /// Of which evidence.
+        evidence_id -> Uuid,
+        /// Its number, from 1.
+        revision -> Int4,
+        /// Since when.
+        created_at -> Timestamptz,
+        /// Who added it; empty for a program, and once they are erased. Personal data.
+        created_by -> Nullable<Uuid>,
+        /// Where it is; null for a file.
+        url -> Nullable<Text>,
+        /// What the file is called.
+        file_name -> Nullable<Text>,
+        /// Media type of the file.
+        media_type -> Nullable<Text>,
+        /// How many bytes the file has.
+        size -> Nullable<Int8>,
+        /// Digest of the bytes.
+        sha256 -> Nullable<Text>,
+        /// Last day on which it shows anything.
+        expires_on -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
     /// Groups and controls of a framework, in the order in which they are read.
     framework_items (framework_id, position) {
         /// Of which framework.
@@ -508,6 +870,26 @@ diesel::table! {
         prose -> Nullable<Text>,
         /// Itself in OSCAL but for id, title, groups and controls, as it came in.
         content -> Jsonb,
+        /// Indicators of good practice: an array of objects with id, label, grade and statement, of its parts named assessment-objective that have a class.
+        indicators -> Jsonb,
+    }
+}
+
+diesel::table! {
+    /// How controls of one framework relate to those of another; both were published.
+    framework_mappings (framework_id, item_id, target_framework_id, target_item_id) {
+        /// From which framework, whose keeper says so.
+        framework_id -> Uuid,
+        /// Which of its controls.
+        item_id -> Text,
+        /// To which framework.
+        target_framework_id -> Uuid,
+        /// Which of its controls.
+        target_item_id -> Text,
+        /// What the control asks for, against what the target asks for: equal, a subset, a superset, or it intersects.
+        relationship -> Text,
+        /// What to bear in mind.
+        remarks -> Nullable<Text>,
     }
 }
 
@@ -1610,7 +1992,27 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(actions -> assessments (assessment_id));
+diesel::joinable!(actions -> organisations (organisation_id));
+diesel::joinable!(actions -> users (owner_id));
+diesel::joinable!(assessment_assurers -> assessments (assessment_id));
+diesel::joinable!(assessment_assurers -> organisations (organisation_id));
+diesel::joinable!(assessment_assurers -> users (user_id));
+diesel::joinable!(assessment_comments -> assessments (assessment_id));
+diesel::joinable!(assessment_comments -> users (author_id));
+diesel::joinable!(assessment_evidence -> evidence (evidence_id));
+diesel::joinable!(assessment_response_versions -> assessments (assessment_id));
+diesel::joinable!(assessment_response_versions -> users (written_by));
+diesel::joinable!(assessment_responses -> assessments (assessment_id));
+diesel::joinable!(assessments -> checklists (checklist_id));
+diesel::joinable!(benchmark_members -> checklists (checklist_id));
+diesel::joinable!(benchmark_members -> organisations (organisation_id));
+diesel::joinable!(benchmark_runs -> checklists (checklist_id));
+diesel::joinable!(benchmarks -> checklists (checklist_id));
 diesel::joinable!(calendars -> users (user_id));
+diesel::joinable!(checklist_controls -> checklists (checklist_id));
+diesel::joinable!(checklists -> frameworks (framework_id));
+diesel::joinable!(checklists -> organisations (organisation_id));
 diesel::joinable!(citations -> organisations (organisation_id));
 diesel::joinable!(citations -> products (product_id));
 diesel::joinable!(claims -> organisations (organisation_id));
@@ -1633,6 +2035,9 @@ diesel::joinable!(event_organisers -> organisations (organisation_id));
 diesel::joinable!(event_series -> networks (network_id));
 diesel::joinable!(events -> event_series (series_id));
 diesel::joinable!(events -> networks (network_id));
+diesel::joinable!(evidence -> organisations (organisation_id));
+diesel::joinable!(evidence_revisions -> evidence (evidence_id));
+diesel::joinable!(evidence_revisions -> users (created_by));
 diesel::joinable!(framework_items -> frameworks (framework_id));
 diesel::joinable!(frameworks -> organisations (organisation_id));
 diesel::joinable!(identities -> organisations (organisation_id));
@@ -1686,8 +2091,20 @@ diesel::joinable!(sessions -> users (pitched_by));
 diesel::joinable!(slots -> events (event_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    actions,
+    assessment_assurers,
+    assessment_comments,
+    assessment_evidence,
+    assessment_response_versions,
+    assessment_responses,
+    assessments,
     audit_events,
+    benchmark_members,
+    benchmark_runs,
+    benchmarks,
     calendars,
+    checklist_controls,
+    checklists,
     citations,
     claims,
     client_secrets,
@@ -1703,7 +2120,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     event_organisers,
     event_series,
     events,
+    evidence,
+    evidence_chunks,
+    evidence_revisions,
     framework_items,
+    framework_mappings,
     frameworks,
     idempotency_keys,
     identities,

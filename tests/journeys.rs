@@ -3,10 +3,12 @@
 use db::{PlatformRole, Role};
 use serde_json::{Value, json};
 
+use crate::assessments::{Scene as Review, path_to};
 use crate::concurrency::{at_once, how_many};
 use crate::leases::{Estate, agree, digest_of, document};
 use crate::programmes::{Scene, pitch};
-use crate::support::{Answer, Server, council, product, supplier};
+use crate::support::program::{Files, run};
+use crate::support::{Answer, Server, checklist, council, product, supplier};
 
 #[test]
 fn a_borough_says_what_it_uses() {
@@ -263,4 +265,106 @@ fn a_wayleave_is_filled_in_agreed_and_behind_when_the_standard_moves_on() {
         let behind = estate.officer.get("/v1/leases?behind=true").expect(200);
         assert_eq!(behind.each("id"), [draft.text("id")]);
     }
+}
+
+/// The shape of the Cyber Assessment Framework as `GovAssure` keeps it, with an id that is used twice.
+const CAF: &str = "
+objectives:
+  A:
+    code: A
+    title: Managing security risk
+    description: Structures and processes are there.
+    principles:
+      A1:
+        code: A1
+        title: Governance
+        description: It is governed.
+        outcomes:
+          A1.a:
+            code: A1.a
+            title: Board direction
+            description: The board directs it.
+            indicators:
+              not-achieved:
+                A1.a.1: { description: Nobody speaks of it., ncsc-index: A1.a.NA.1 }
+              partially-achieved: {}
+              achieved:
+                A1.a.1: { description: Somebody answers for it., ncsc-index: A1.a.A.1 }
+                A1.a.2: { description: It is spoken of., ncsc-index: A1.a.A.2 }
+            min_profile_requirement: { baseline: Achieved, enhanced: Achieved }
+          A1.b:
+            code: A1.b
+            title: Roles
+            indicators:
+              achieved:
+                A1.b.1: { description: Roles are given. }
+";
+
+#[test]
+fn a_cyber_assessment_goes_through_to_assured_and_out_as_oscal() {
+    let server = Server::start();
+    let review = Review::new(&server);
+    let files = Files::new();
+    // As it has them: rules that each outcome says again, by aliases.
+    let rules: String = (0..200).map(|n| ["rule-", &n.to_string(), ": *rule\n"].concat()).collect();
+    files.write("ncsc_caf_v3.2.yaml", ["rule: &rule Achieved\n", &rules, CAF].concat());
+    let file = files.path().join("ncsc_caf_v3.2.yaml").display().to_string();
+    let import = || {
+        run(
+            server.database(),
+            files.path(),
+            &["import", "framework", "--format", "caf", "--organisation", "hackney", &file],
+        )
+    };
+    assert_eq!(import().tally(), "cyber-assessment-framework-3-2: 2 controls, published.");
+    assert_eq!(import().tally(), "cyber-assessment-framework-3-2: unchanged.");
+    let slug = "cyber-assessment-framework-3-2";
+    let controls = server.anonymous().get(&format!("/v1/frameworks/{slug}/controls")).expect(200);
+    let indicators = controls["items"][0]["indicators"].as_array().unwrap();
+    let ids: Vec<(&str, &str)> =
+        indicators.iter().map(|i| (i["id"].as_str().unwrap(), i["label"].as_str().unwrap())).collect();
+    assert_eq!(ids, [("not-achieved.A1.a.1", "A1.a.1"), ("achieved.A1.a.1", "A1.a.1"), ("A1.a.2", "A1.a.2")]);
+
+    let list = review.keeper.checklist(checklist("hackney", slug).with("scoring", "graded"));
+    let planned = review.plan(&list);
+    let path = path_to(&planned);
+    let met = |ids: &[&str]| -> Value { ids.iter().map(|id| json!({ "id": id, "met": true })).collect() };
+    let policy = json!({ "title": "Policy", "url": "https://intranet.example/policy", "controls": ["A1.a"] });
+    review.officer.post(&format!("{path}/evidence"), policy).expect(201);
+    review.answer(&planned, &json!([
+        { "control": "A1.a", "version": 2, "indicators": met(&["achieved.A1.a.1", "A1.a.2"]), "statement": "So it is." },
+        { "control": "A1.b", "version": 1, "indicators": [{ "id": "A1.b.1", "met": false }] },
+    ]));
+    let action =
+        json!({ "title": "Give roles", "dueOn": "2027-03-31", "owner": review.officer_id, "controls": ["A1.b"] });
+    review.officer.post(&format!("{path}/actions"), action).expect(201);
+    assert_eq!(review.submit(&planned)["score"], 50);
+    let assured = review.assure(&planned);
+    assert_eq!((assured.status, &assured["status"]), (200, &json!("assured")));
+    let results = review.officer.get(&format!("{path}/oscal")).expect(200);
+    let result = &results["assessment-results"]["results"][0];
+    let findings: Vec<(&str, &str)> = result["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            (finding["target"]["target-id"].as_str().unwrap(), finding["target"]["status"]["state"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(findings, [("A1.a", "satisfied"), ("A1.b", "not-satisfied")]);
+    let observation = &result["findings"][0]["related-observations"][0]["observation-uuid"];
+    assert_eq!(observation, &result["observations"][0]["uuid"]);
+    let plan = review.officer.get(&format!("{path}/oscal?model=plan_of_action_and_milestones")).expect(200);
+    let plan = &plan["plan-of-action-and-milestones"];
+    assert_eq!((&plan["poam-items"][0]["title"], &plan["risks"][0]["status"]), (&json!("Give roles"), &json!("open")));
+    for part in ["", "/responses", "/oscal", "/score", "/evidence"] {
+        review.stranger.get(&format!("{path}{part}")).expect(404);
+    }
+    // The catalog of which it was made goes out, and in again as another edition, with nothing lost.
+    let out = server.anonymous().get(&format!("/v1/frameworks/{slug}/oscal")).expect(200);
+    let again = review.keeper.framework("9.9", &out.json);
+    assert_eq!(
+        server.anonymous().get(&format!("/v1/frameworks/{}/oscal", again.text("id"))).expect(200).json,
+        out.json
+    );
 }

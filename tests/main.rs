@@ -5,11 +5,17 @@
 //! make databases in: `make cargo-test`, or `deploy/local/with-postgres.sh cargo test -p tests NAME` for some of them.
 
 #[cfg(test)]
+mod assessments;
+#[cfg(test)]
 mod audit_events;
 #[cfg(test)]
 mod authorisation;
 #[cfg(test)]
+mod benchmarks;
+#[cfg(test)]
 mod calendars;
+#[cfg(test)]
+mod checklists;
 #[cfg(test)]
 mod citations;
 #[cfg(test)]

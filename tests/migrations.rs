@@ -3,6 +3,10 @@
 use std::thread;
 
 use db::PlatformRole;
+use db::actions::ActionStatus;
+use db::assessments::AssessmentStatus;
+use db::assessments::responses::{LookAgain, ResponseStatus};
+use db::checklists::{ChecklistStatus, ScoringRule};
 use db::citations::{ScaleBand, ScaleUnit, Standing, Visibility};
 use db::claims::ClaimStatus;
 use db::clients::ClientKind;
@@ -12,6 +16,7 @@ use db::events::rsvps::RsvpStatus;
 use db::events::{EventKind, EventStatus};
 use db::frameworks::FrameworkStatus;
 use db::frameworks::items::ItemKind;
+use db::frameworks::mappings::Relationship;
 use db::identity_providers::IdentityProviderKind;
 use db::imports::{ImportFormat, ImportOutcome, ImportStatus, ImportedResource};
 use db::lease_templates::LeaseTemplateKind;
@@ -126,6 +131,12 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         };
     }
     table! {
+        "actions_status_check" is ActionStatus,
+        "assessment_responses_look_again_check" is LookAgain,
+        "assessment_responses_status_check" is ResponseStatus,
+        "assessments_status_check" is AssessmentStatus,
+        "checklists_scoring_check" is ScoringRule,
+        "checklists_status_check" is ChecklistStatus,
         "citations_cited_phase_check" is Phase,
         "citations_scale_band_check" is ScaleBand,
         "citations_scale_unit_check" is ScaleUnit,
@@ -145,6 +156,7 @@ fn vocabularies() -> Vec<(&'static str, Vec<&'static str>)> {
         "events_kind_check" is EventKind,
         "events_status_check" is EventStatus,
         "framework_items_kind_check" is ItemKind,
+        "framework_mappings_relationship_check" is Relationship,
         "frameworks_status_check" is FrameworkStatus,
         "identity_providers_kind_check" is IdentityProviderKind,
         "import_results_outcome_check" is ImportOutcome,

@@ -185,6 +185,28 @@ impl World {
              update leases set status = 'issued', issued_at = now();
              insert into lease_agreements (id, lease_id, organisation_id, signatory, capacity, document_sha256, user_id)
                values (gen_random_uuid(), '{EVENT}', '{ealing}', 'signatory-7q3x', 'Director', repeat('0', 64), '{id}');
+             insert into frameworks (id, slug, title, edition, authority, organisation_id) values ('{EVENT}', 'f', 'F', '1', 'A', '{ealing}');
+             insert into framework_items (framework_id, position, kind, item_id, title) values ('{EVENT}', 1, 'control', 'a', 'A');
+             update frameworks set status = 'published', published_at = now();
+             insert into checklists (id, slug, title, edition, organisation_id, framework_id, scoring)
+               values ('{EVENT}', 'c', 'C', '1', '{ealing}', '{EVENT}', 'all_met');
+             insert into checklist_controls (checklist_id, framework_id, position, control_id) values ('{EVENT}', '{EVENT}', 1, 'a');
+             update checklists set status = 'published', published_at = now();
+             insert into assessments (id, organisation_id, checklist_id, title)
+               values ('{EVENT}', '{ealing}', '{EVENT}', 'Mine'), ('{OWN}', '{barnet}', '{EVENT}', 'Theirs');
+             insert into assessment_assurers (assessment_id, position, user_id) values ('{OWN}', 1, '{id}');
+             insert into assessment_responses (assessment_id, position, control_id, assignee_id)
+               values ('{EVENT}', 1, 'a', '{id}'), ('{OWN}', 1, 'a', null);
+             update assessment_responses set status = 'met', statement = 'So it is.', version = 2, updated_by = '{id}';
+             insert into evidence (id, organisation_id, title) values ('{EVENT}', '{ealing}', 'Shown');
+             insert into evidence_revisions (evidence_id, revision, created_by, url) values ('{EVENT}', 1, '{id}', 'https://a.example');
+             insert into actions (id, assessment_id, organisation_id, title, owner_id, due_on)
+               values ('{EVENT}', '{EVENT}', '{ealing}', 'Do it', '{id}', '2999-01-01');
+             insert into assessment_comments (id, assessment_id, author_id, assures, body_markdown, body_html, renderer)
+               values ('{EVENT}', '{EVENT}', '{id}', false, 'Noted.', '', 1);
+             update assessments set status = 'in_progress';
+             update assessments set status = 'submitted', submitted_at = now(), submitted_by = case when id = '{EVENT}' then '{id}'::uuid end;
+             update assessments set status = 'assured', assured_at = now(), assured_by = '{id}', assurance = 'It is so.' where id = '{OWN}';
              insert into calendars (id, user_id, name, token_hash)
                values (gen_random_uuid(), '{id}', 'phone-7q3x', sha256('5'));
              insert into sessions (id, event_id, pitched_by, title, description, pitcher_speaks, speakers)

@@ -74,14 +74,14 @@ fn those_of_the_body() {
     for operation in operations().iter().filter(|operation| operation.body().is_some()) {
         let (media_type, _) = operation.body().unwrap();
         let path = path_of(operation, &world.target(&server, operation));
-        let most = if matches!(operation.id.as_str(), "create_import" | "put_framework_oscal" | "put_lease_premises") {
-            32
-        } else {
-            1
-        };
+        let most = if OF_FILES.contains(&operation.id.as_str()) { 32 } else { 1 };
         let large = format!("{{\"name\": \"{}\"}}", "x".repeat(most * 1024 * 1024));
         call(&admin, operation, &path).body(media_type, large).expect(413);
+        let taken = &operation.value["requestBody"]["content"];
         for other in ["text/plain", "application/xml", "application/json; charset=latin1"] {
+            if taken.get(other).is_some() {
+                continue;
+            }
             call(&admin, operation, &path).body(other, "{}").expect(415);
         }
     }
@@ -109,12 +109,17 @@ fn a_body_that_takes_too_long() {
     }
 }
 
+/// What takes a file.
+const OF_FILES: &[&str] =
+    &["create_import", "put_checklist_oscal", "put_evidence_content", "put_framework_oscal", "put_lease_premises"];
+
 /// What is done once only, and is refused when it was done already.
 const DONE_ONCE: &[&str] = &[
     "create_check_in",
     "delete_check_in",
     "activate_citation",
     "approve_claim",
+    "assure_assessment",
     "cancel_event",
     "complete_event",
     "create_citation",
@@ -133,32 +138,42 @@ const DONE_ONCE: &[&str] = &[
     "end_citation",
     "issue_lease",
     "merge_session",
+    "publish_checklist",
     "publish_event",
     "publish_framework",
     "publish_lease_template_version",
     "publish_schedule",
     "reject_claim",
+    "request_assessment_changes",
     "return_lease_template_version",
+    "submit_assessment",
     "submit_lease_template_version",
     "terminate_lease",
     "void_lease",
+    "withdraw_checklist",
     "withdraw_citation",
     "withdraw_claim",
     "withdraw_framework",
     "withdraw_lease_template_version",
 ];
 
-/// What is done with a draft of a lease, a template or a framework, and refused once that was issued, submitted or published.
+/// What is done with what can still be changed, and refused once that was issued, submitted or published.
 const OF_DRAFTS: &[&str] = &[
+    "create_assessment_evidence",
+    "delete_assessment",
+    "delete_checklist",
     "delete_framework",
     "delete_lease",
     "delete_lease_template",
     "delete_lease_template_version",
+    "put_checklist_oscal",
     "put_framework_oscal",
     "put_lease_clauses",
     "put_lease_deviations",
     "put_lease_premises",
     "put_lease_variables",
+    "update_assessment",
+    "update_assessment_responses",
     "update_lease",
     "update_lease_template_version",
 ];
@@ -185,6 +200,10 @@ fn those_of_what_is_stored() {
     admin.post("/v1/networks", network("ealing-council").with("name", "Taken")).expect(201);
     admin.post("/v1/lease-templates", lease_template("ealing-council").with("title", "Taken")).expect(201);
     admin.post("/v1/frameworks", framework("ealing-council").with("slug", "taken")).expect(201);
+    server.database().execute(
+        "insert into checklists (id, slug, title, edition, organisation_id, framework_id, scoring)
+           select gen_random_uuid(), 'taken', 'Taken', '1.0', organisation_id, id, 'all_met' from frameworks where slug = 'taken'",
+    );
     // What contradicts only a request that is not over is in idempotency.rs.
     let contradicted = with(409).filter(|operation| operation.value["responses"]["409"].get("$ref").is_none());
     for operation in contradicted {
@@ -248,6 +267,14 @@ fn those_of_what_is_stored() {
                 | "update_event"
                 | "update_event_series" => {}
                 id if NO_UNCONFERENCE.contains(&id) || OF_DRAFTS.contains(&id) => {}
+                "put_framework_mappings" => {
+                    let mapping =
+                        json!({ "control": "a-1", "relationship": "equal", "target": "none", "targetControl": "a" });
+                    body["mappings"] = json!([mapping]);
+                }
+                "create_assessment" => body["checklist"] = "none".into(),
+                "create_assessment_comment" => body["control"] = "none".into(),
+                "create_assessment_action" | "update_action" => body["owner"] = json!(Target::missing().action),
                 "create_lease" => body["template"]["number"] = "9.9.9".into(),
                 "create_lease_template_version" => body["number"] = "1.0.0".into(),
                 "create_claim" => body["companyNumber"] = "SC000000".into(),
@@ -284,6 +311,9 @@ fn refuses_in_its_own_way(server: &Server, world: &World, operation: &Operation,
         assert_eq!(call(&admin, operation, path).expect(409).faults(), ["# too_many"]);
         return true;
     }
+    if refuses_for_what_goes_with_it(server, &admin, operation, path) {
+        return true;
+    }
     if operation.id == "get_framework_oscal" {
         let added = admin.post("/v1/frameworks", framework("ealing-council")).expect(201);
         admin.get(&format!("/v1/frameworks/{}/oscal", added.id())).expect(409);
@@ -292,7 +322,35 @@ fn refuses_in_its_own_way(server: &Server, world: &World, operation: &Operation,
     false
 }
 
-/// Brings drafts of templates, leases and frameworks further, of which nothing is changed then.
+/// What is refused for evidence and actions of an assessment; whether the operation is such a one.
+fn refuses_for_what_goes_with_it(server: &Server, admin: &Client<'_>, operation: &Operation, path: &str) -> bool {
+    let (id, database) = (path.split('/').nth(3).unwrap_or_default(), server.database());
+    match operation.id.as_str() {
+        "delete_evidence" => {
+            let used = "insert into assessment_evidence (assessment_id, position, evidence_id, revision) select r.assessment_id, 1, e.id, 1
+                from evidence e join assessments a using (organisation_id) join assessment_responses r on r.assessment_id = a.id
+                where a.submitted_at is null";
+            database.execute(&format!("{used} and e.id = '{id}' limit 1"));
+            assert_eq!(call(admin, operation, path).expect(409).faults(), ["# in_use"]);
+        }
+        "get_evidence_content" => {
+            database.execute(&format!(
+                "insert into evidence_revisions (evidence_id, revision, url) values ('{id}', 2, 'https://a.example');
+                 update evidence set revision = 2 where id = '{id}'"
+            ));
+            assert_eq!(call(admin, operation, path).expect(409).faults(), ["# no_file"]);
+        }
+        "get_assessment_oscal" => {
+            database.execute("delete from actions");
+            let plan = format!("{path}?model=plan_of_action_and_milestones");
+            assert_eq!(call(admin, operation, &plan).expect(409).faults(), ["# empty"]);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Brings drafts of templates, leases, frameworks, checklists and assessments further, of which nothing is changed then.
 fn spoil_drafts(server: &Server, operation: &Operation) {
     if OF_DRAFTS.contains(&operation.id.as_str()) {
         server.database().execute(
@@ -302,7 +360,14 @@ fn spoil_drafts(server: &Server, operation: &Operation) {
                select id, format, repeat('0', 64), 1 from leases, unnest(array['markdown', 'html', 'docx']) as format
                where status = 'draft';
              update leases set status = 'issued', issued_at = now() where status = 'draft';
-             update frameworks set status = 'published', published_at = now() where status = 'draft' and control_count > 0",
+             update frameworks set status = 'published', published_at = now() where status = 'draft' and control_count > 0;
+             update checklists set status = 'published', published_at = now() where status = 'draft' and control_count > 0;
+             update assessment_responses r set status = 'met' from assessments a
+               where a.id = r.assessment_id and r.status is null and a.submitted_at is null;
+             update assessment_evidence u set revision = e.revision from evidence e, assessments a
+               where e.id = u.evidence_id and a.id = u.assessment_id and a.submitted_at is null;
+             update assessments set status = 'in_progress' where status = 'planned';
+             update assessments set status = 'submitted', submitted_at = now() where status = 'in_progress'",
         );
     }
 }
@@ -396,7 +461,9 @@ fn a_fault_of_ours() {
          alter table sessions rename to away_16; alter table session_votes rename to away_17;
          alter table event_changes rename to away_18; alter table lease_templates rename to away_19;
          alter table leases rename to away_20; alter function lease_facts() rename to away_21;
-         alter table frameworks rename to away_22",
+         alter table frameworks rename to away_22; alter table checklists rename to away_23;
+         alter table assessments rename to away_24; alter table evidence rename to away_25;
+         alter table actions rename to away_26",
     );
     for (operation, path) in paths {
         let failed = call(&admin, operation, &path).expect(500);

@@ -21,7 +21,7 @@ use crate::config::{Config, EncryptionKey};
 use crate::fetch::Fetch;
 use crate::http::idempotency::Queues;
 use crate::import::Rules;
-use crate::jobs::{counters, imports, leases, retention, series};
+use crate::jobs::{benchmarks, counters, imports, leases, retention, series};
 use crate::middleware::{
     headers::headers,
     limits::{Limits, limits},
@@ -107,6 +107,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
     let imports = imports::run(app.db.clone(), Arc::clone(&app.rules), Arc::clone(&app.import_sent));
     let series = series::run(app.db.clone(), app.clock);
     let leases = leases::run(app.db.clone());
+    let benchmarks = benchmarks::run(app.db.clone());
     let server = bind(app)?;
     ready(server.address);
     // It ends with the service: what is dropped is not polled any more.
@@ -117,6 +118,7 @@ pub async fn serve(app: App, ready: impl FnOnce(SocketAddr)) -> std::io::Result<
         () = imports => Ok(()),
         () = series => Ok(()),
         () = leases => Ok(()),
+        () = benchmarks => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod auth;
 pub mod calendar;
 pub mod clock;
 pub mod commands;
+pub mod compliance;
 pub mod config;
 pub mod contract;
 pub mod docs;

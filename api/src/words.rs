@@ -20,6 +20,13 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes that hexadecimal digits are of.
+#[must_use]
+pub fn unhex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
+
 /// The text, cut behind a word when it has more than `most` characters; the ellipsis counts.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {

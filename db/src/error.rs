@@ -131,6 +131,7 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         | "networks_slug_key"
         | "products_slug_key"
         | "frameworks_slug_key"
+        | "checklists_slug_key"
         | "lease_templates_slug_key" => {
             conflict("/slug", "slug_taken", "This slug belongs, or once belonged, to another; choose a different one.")
         }
@@ -205,7 +206,9 @@ fn broken(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
         _ if kind == DatabaseErrorKind::ForeignKeyViolation => {
             conflict("", "in_use", "Other records refer to it, or something it refers to has gone; change those first.")
         }
-        _ => broken_meeting(constraint, kind).or_else(|| broken_lease(constraint)),
+        _ => broken_meeting(constraint, kind)
+            .or_else(|| broken_lease(constraint))
+            .or_else(|| broken_assessment(constraint)),
     }
 }
 
@@ -260,23 +263,14 @@ fn broken_meeting(constraint: &str, kind: DatabaseErrorKind) -> Option<Error> {
     }
 }
 
-/// The same for frameworks, templates of leases, and leases.
+/// The same for templates of leases, and leases.
 fn broken_lease(constraint: &str) -> Option<Error> {
     let conflict = |pointer: &'static str, code: &'static str, detail: &'static str| {
         Some(Error::Conflict(vec![Fault::new(pointer, code, detail)]))
     };
-    let invalid =
-        |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
     match constraint {
         "lease_template_versions_number_key" => {
             conflict("/number", "number_taken", "The template has a version of this number already; choose another.")
-        }
-        "frameworks_one_successor" => {
-            conflict("/supersedes", "superseded_already", "Another edition took the place of that one already.")
-        }
-        "frameworks_supersedes_another" => invalid("/supersedes", "itself", "must be another framework"),
-        "frameworks_immutable" | "frameworks_transition" | "frameworks_has_controls" => {
-            conflict("/status", "out_of_turn", "The framework went further meanwhile; read it again.")
         }
         "lease_approvals_once" => {
             conflict("", "approved_already", "The organisation has approved this version already.")
@@ -297,6 +291,51 @@ fn broken_lease(constraint: &str) -> Option<Error> {
         "lease_agreements_once" => conflict("/organisation", "agreed_already", "agreed to it already"),
         "leases_immutable" | "leases_transition" | "leases_due" | "lease_agreements_of_issued" => {
             conflict("/status", "out_of_turn", "The lease went further meanwhile; read it again.")
+        }
+        _ => None,
+    }
+}
+
+/// The same for frameworks, checklists and assessments.
+fn broken_assessment(constraint: &str) -> Option<Error> {
+    let conflict = |pointer: &'static str, code: &'static str, detail: &'static str| {
+        Some(Error::Conflict(vec![Fault::new(pointer, code, detail)]))
+    };
+    let invalid =
+        |pointer: &'static str, code: &'static str, detail: &'static str| Some(Error::invalid(pointer, code, detail));
+    match constraint {
+        "frameworks_one_successor" | "checklists_one_successor" => {
+            conflict("/supersedes", "superseded_already", "Another edition took the place of that one already.")
+        }
+        "frameworks_supersedes_another" | "checklists_supersedes_another" => {
+            invalid("/supersedes", "itself", "must be another")
+        }
+        "frameworks_immutable"
+        | "frameworks_transition"
+        | "frameworks_has_controls"
+        | "framework_mappings_of_published" => {
+            conflict("/status", "out_of_turn", "The framework went further meanwhile; read it again.")
+        }
+        "checklists_immutable" | "checklists_transition" | "checklist_controls_of_framework" => {
+            conflict("/status", "out_of_turn", "The checklist went further meanwhile; read it again.")
+        }
+        "checklists_of_published" => {
+            conflict("/framework", "not_published", "The framework is a draft or was withdrawn; it cannot be used.")
+        }
+        "assessments_of_published" => {
+            conflict("/checklist", "not_published", "The checklist went further meanwhile; read it again.")
+        }
+        "assessments_one_successor" => conflict(
+            "/supersedes",
+            "carried_already",
+            "Its answers were carried forward to another assessment already.",
+        ),
+        "assessments_immutable"
+        | "assessments_transition"
+        | "assessments_locked"
+        | "assessments_whole"
+        | "assessments_assured_by_named" => {
+            conflict("/status", "out_of_turn", "The assessment went further meanwhile; read it again.")
         }
         _ => None,
     }

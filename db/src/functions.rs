@@ -54,3 +54,10 @@ define_sql_function! { fn lease_successor(lease: Uuid) -> Nullable<Uuid>; }
 define_sql_function! { fn framework_ref(framework: Nullable<Uuid>) -> Nullable<Jsonb>; }
 define_sql_function! { fn framework_successor(framework: Uuid) -> Nullable<Jsonb>; }
 define_sql_function! { fn framework_group(framework: Uuid, position: Integer) -> Nullable<Jsonb>; }
+define_sql_function! { fn checklist_ref(checklist: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn checklist_successor(checklist: Uuid) -> Nullable<Jsonb>; }
+define_sql_function! { fn assurer_list(assessment: Uuid) -> Jsonb; }
+define_sql_function! { fn person_ref(person: Nullable<Uuid>) -> Nullable<Jsonb>; }
+define_sql_function! { fn assessment_successor(assessment: Uuid) -> Nullable<Uuid>; }
+define_sql_function! { fn assessment_progress(assessment: Uuid) -> Jsonb; }
+define_sql_function! { fn supersede_assessment(later: Uuid) -> Nullable<Uuid>; }

@@ -9,8 +9,12 @@
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "generated"))]
 mod schema;
 
+pub mod actions;
+pub mod assessments;
 pub mod audit;
+pub mod benchmarks;
 pub mod calendars;
+pub mod checklists;
 pub mod citations;
 pub mod claims;
 pub mod clients;
@@ -19,6 +23,7 @@ pub mod enrolments;
 pub mod erasures;
 pub mod error;
 pub mod events;
+pub mod evidence;
 pub mod frameworks;
 mod functions;
 pub mod idempotency;

@@ -81,6 +81,15 @@ pub struct Membership {
     pub kind: OrganisationKind,
 }
 
+/// A person, as others refer to them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PersonReference {
+    /// Their id.
+    pub id: Uuid,
+    /// The name that they chose to show.
+    pub name: String,
+}
+
 /// What an actor may do, as of one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Roles {
@@ -243,6 +252,12 @@ pub struct Person {
     pub updated_at: DateTime<Utc>,
     pub email: Option<String>,
     pub display_name: String,
+}
+
+/// Whether there is such a person, who was not erased.
+pub fn is_known(conn: &mut Conn<'_>, id: Uuid) -> Result<bool> {
+    let known = users::table.find(id).filter(users::erased_at.is_null());
+    Ok(diesel::select(diesel::dsl::exists(known)).get_result(conn.pg)?)
 }
 
 /// A person, with their roles over the platform.

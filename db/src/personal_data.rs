@@ -98,6 +98,7 @@ const TO_THEIR_ADDRESS: &str = "lower(email) in (select lower(email) from users 
 const CATALOGUE: &str = "What an organisation says of itself and its products is public and stays, whoever wrote it; \
     the trail says who that was, by id.";
 const AGREED: &str = "What organisations agree among themselves; the trail says who wrote it, by id.";
+const ASSESSED: &str = "What an organisation says and shows of itself, to itself and those whom it names.";
 const SERVICE: &str = "Of the service itself.";
 
 /// Every table. People are erased from the first to the last: what is found by their addresses goes before those do.
@@ -531,6 +532,135 @@ pub const TABLES: &[Table] = &[
         }],
     },
     Table {
+        name: "assessments",
+        others: "version created_at updated_at checklist_id supersedes_id title due_on shares_results status status_reason assured_for_id score",
+        because: "What an organisation says of itself.",
+        records: &[
+            Records {
+                kind: "assessment_submitted",
+                of: "submitted_by = $1",
+                order: "id desc",
+                columns: &[stays("id"), stays("organisation_id"), stays("submitted_at"), emptied("submitted_by")],
+                erasure: RowErasure::Changes(None),
+            },
+            Records {
+                kind: "assessment_assured",
+                of: "assured_by = $1",
+                order: "id desc",
+                columns: &[stays("id"), stays("assured_at"), stays("assurance"), emptied("assured_by")],
+                erasure: RowErasure::Changes(None),
+            },
+        ],
+    },
+    Table {
+        name: "assessment_assurers",
+        others: "organisation_id",
+        because: "Organisations that are named.",
+        records: &[Records {
+            kind: "assessment_assurer",
+            of: "user_id = $1",
+            order: "assessment_id desc",
+            columns: &[goes("assessment_id"), goes("position"), goes("user_id")],
+            erasure: RowErasure::Removes(None),
+        }],
+    },
+    Table {
+        name: "assessment_responses",
+        others: "position version justification indicators evidence change_requested look_again",
+        because: "What an organisation says of itself.",
+        records: &[
+            Records {
+                kind: "assessment_response",
+                of: "updated_by = $1",
+                order: "assessment_id desc, position",
+                columns: &[
+                    stays("assessment_id"),
+                    stays("control_id"),
+                    stays("updated_at"),
+                    stays("status"),
+                    stays("statement"),
+                    emptied("updated_by"),
+                ],
+                erasure: RowErasure::Changes(None),
+            },
+            Records {
+                kind: "assessment_response_assigned",
+                of: "assignee_id = $1",
+                order: "assessment_id desc, position",
+                columns: &[stays("assessment_id"), stays("control_id"), emptied("assignee_id")],
+                erasure: RowErasure::Changes(None),
+            },
+        ],
+    },
+    Table {
+        name: "assessment_response_versions",
+        others: "position justification indicators evidence",
+        because: "What an organisation says of itself.",
+        records: &[Records {
+            kind: "assessment_response_version",
+            of: "written_by = $1",
+            order: "assessment_id desc, position, version",
+            columns: &[
+                stays("assessment_id"),
+                stays("version"),
+                stays("written_at"),
+                stays("status"),
+                stays("statement"),
+                emptied("written_by"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
+        name: "evidence_revisions",
+        others: "url file_name media_type size sha256 expires_on",
+        because: "What an organisation shows of itself.",
+        records: &[Records {
+            kind: "evidence_revision",
+            of: "created_by = $1",
+            order: "evidence_id desc, revision",
+            columns: &[stays("evidence_id"), stays("revision"), stays("created_at"), emptied("created_by")],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
+        name: "actions",
+        others: "version updated_at assessment_id organisation_id description completed_on controls",
+        because: "What an organisation plans.",
+        records: &[Records {
+            kind: "action_owned",
+            of: "owner_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("title"),
+                stays("due_on"),
+                stays("status"),
+                emptied("owner_id"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
+        name: "assessment_comments",
+        others: "position assures body_html renderer",
+        because: "Made of what they wrote.",
+        records: &[Records {
+            kind: "assessment_comment",
+            of: "author_id = $1",
+            order: "id desc",
+            columns: &[
+                stays("id"),
+                stays("created_at"),
+                stays("assessment_id"),
+                stays("body_markdown"),
+                emptied("author_id"),
+            ],
+            erasure: RowErasure::Changes(None),
+        }],
+    },
+    Table {
         name: "session_notes",
         others: "version updated_at body_html renderer",
         because: "Made of what they wrote.",
@@ -723,7 +853,29 @@ pub const TABLES: &[Table] = &[
     ),
     of_nobody(
         "framework_items",
-        "framework_id position parent_position kind item_id label title prose content",
+        "framework_id position parent_position kind item_id label title prose content indicators",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "framework_mappings",
+        "framework_id item_id target_framework_id target_item_id relationship remarks",
+        CATALOGUE,
+    ),
+    of_nobody(
+        "checklists",
+        "id version created_at updated_at slug title edition summary organisation_id framework_id supersedes_id included excluded \
+         parameters applies_to due_months scoring profile control_count status status_reason published_at",
+        CATALOGUE,
+    ),
+    of_nobody("checklist_controls", "checklist_id position framework_id control_id guidance weight", CATALOGUE),
+    of_nobody("evidence", "id version created_at updated_at organisation_id title revision", ASSESSED),
+    of_nobody("evidence_chunks", "evidence_id revision number content", ASSESSED),
+    of_nobody("assessment_evidence", "assessment_id position evidence_id revision", ASSESSED),
+    of_nobody("benchmark_members", "checklist_id organisation_id cohort joined_at", ASSESSED),
+    of_nobody("benchmark_runs", "checklist_id computed_on", SERVICE),
+    of_nobody(
+        "benchmarks",
+        "checklist_id cohort position computed_on organisation_count lower_quartile median upper_quartile",
         CATALOGUE,
     ),
     of_nobody(

@@ -51,6 +51,8 @@ const IMPORT_IS_OVER: &str = "finished_at < now() - interval '90 days'";
 const CATALOGUE: &str = "The catalogue and its history; people remove what is wrong.";
 const PARTS: &str = "Go with their person, organisation or client.";
 const LEASES: &str = "What was agreed, for as long as anybody may refer to it; drafts until they are removed.";
+const ASSESSMENTS: &str =
+    "What was assessed, shown and planned, for as long as anybody may refer to it; drafts until they are removed.";
 const LISTS: &str = "Reference lists.";
 
 /// Every table.
@@ -111,6 +113,22 @@ pub const RULES: &[Rule] = &[
     always("lease_approvals", CATALOGUE),
     always("frameworks", CATALOGUE),
     always("framework_items", CATALOGUE),
+    always("framework_mappings", CATALOGUE),
+    always("checklists", CATALOGUE),
+    always("checklist_controls", CATALOGUE),
+    always("assessments", ASSESSMENTS),
+    always("assessment_assurers", ASSESSMENTS),
+    always("assessment_responses", ASSESSMENTS),
+    always("assessment_response_versions", ASSESSMENTS),
+    always("assessment_evidence", ASSESSMENTS),
+    always("assessment_comments", ASSESSMENTS),
+    always("evidence", ASSESSMENTS),
+    always("evidence_revisions", ASSESSMENTS),
+    always("evidence_chunks", ASSESSMENTS),
+    always("actions", ASSESSMENTS),
+    always("benchmark_members", "As long as an organisation shares its results."),
+    always("benchmark_runs", "Until the next day."),
+    always("benchmarks", "Until the next day."),
     always("leases", LEASES),
     always("lease_parties", LEASES),
     always("lease_premises", LEASES),

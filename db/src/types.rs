@@ -43,6 +43,11 @@ array! {
     Dates of chrono::NaiveDate as Date
 }
 
+array! {
+    /// A `uuid[]` column.
+    Uuids of uuid::Uuid as diesel::sql_types::Uuid
+}
+
 impl From<Vec<String>> for Texts {
     fn from(texts: Vec<String>) -> Self {
         Self(texts)

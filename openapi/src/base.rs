@@ -41,8 +41,10 @@ pub(crate) fn document() -> Value {
         ],
         "security": [{ "oauth2": [] }, { "bearer": [] }],
         "tags": [
+            { "name": "assessments", "description": "How organisations go through checklists, with evidence and actions, who assures it, and how they compare. Private." },
             { "name": "audit", "description": "Who did what to which object." },
             { "name": "calendars", "description": "Events as calendars (iCalendar) and feeds (Atom, JSON Feed) read them." },
+            { "name": "checklists", "description": "Which controls of a framework organisations go through, and how that is scored: editions, as OSCAL profiles." },
             { "name": "citations", "description": "What organisations say that they use, the contracts for it, and figures across both." },
             { "name": "claims", "description": "How a supplier's people come to speak for it: by its Companies House number, once a moderator agrees." },
             { "name": "clients", "description": "Programs that act for organisations: OAuth 2.0 clients and their secrets." },

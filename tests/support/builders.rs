@@ -78,6 +78,25 @@ pub fn catalog() -> Value {
     } })
 }
 
+/// A checklist of all controls of a framework, that an organisation keeps.
+pub fn checklist(organisation: &str, framework: &str) -> Body {
+    body(json!({
+        "title": "Baseline for councils", "edition": "1.0", "organisation": organisation, "framework": framework,
+        "scoring": "all_met",
+    }))
+}
+
+/// A profile that includes all of a catalog.
+pub fn profile() -> Value {
+    json!({ "profile": {
+        "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3302",
+        "metadata": {
+            "title": "Baseline", "version": "1.0", "oscal-version": "1.1.2", "last-modified": "2026-11-23T09:30:00Z",
+        },
+        "imports": [{ "href": "#catalog", "include-all": {} }],
+    } })
+}
+
 /// A template of a lease that an organisation keeps.
 pub fn lease_template(organisation: &str) -> Body {
     body(json!({ "title": "Rooftop wayleave", "kind": "wayleave", "organisation": organisation }))

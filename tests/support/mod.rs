@@ -13,7 +13,8 @@ pub mod raw;
 pub mod server;
 
 pub use builders::{
-    catalog, council, event, framework, lease_template, network, organisation, product, series, supplier,
+    catalog, checklist, council, event, framework, lease_template, network, organisation, product, profile, series,
+    supplier,
 };
 pub use client::Answer;
 pub use database::Database;

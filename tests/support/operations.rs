@@ -13,7 +13,9 @@ use uuid::Uuid;
 use super::client::{Answer, Call, Client};
 use super::contract::Operation;
 use super::server::{Person, Server};
-use super::{catalog, council, event, framework, lease_template, network, product, series, supplier};
+use super::{
+    catalog, checklist, council, event, framework, lease_template, network, product, profile, series, supplier,
+};
 
 /// Organisations that the calls are about.
 pub struct World {
@@ -88,6 +90,14 @@ pub struct Target {
     pub lease: Uuid,
     /// A framework of one control, in the state that the operation takes.
     pub framework: Uuid,
+    /// A checklist of that control, in the state that the operation takes.
+    pub checklist: Uuid,
+    /// An assessment of the council with it, which the other council may assure, in the state that the operation takes.
+    pub assessment: Uuid,
+    /// Evidence of the council, that goes with the assessment but for what removes it.
+    pub evidence: Uuid,
+    /// An action out of the assessment.
+    pub action: Uuid,
 }
 
 impl Target {
@@ -121,6 +131,10 @@ impl Target {
             lease_template: Uuid::now_v7(),
             lease: Uuid::now_v7(),
             framework: Uuid::now_v7(),
+            checklist: Uuid::now_v7(),
+            assessment: Uuid::now_v7(),
+            evidence: Uuid::now_v7(),
+            action: Uuid::now_v7(),
             citation: Uuid::now_v7(),
         }
     }
@@ -206,6 +220,12 @@ impl World {
         if operation.path.starts_with("/v1/frameworks") {
             return self.framework(server, operation);
         }
+        if operation.path.starts_with("/v1/checklists") || operation.path.starts_with("/v1/benchmarks") {
+            return self.checklist(server, operation);
+        }
+        if ["/v1/assessments", "/v1/evidence", "/v1/actions"].iter().any(|path| operation.path.starts_with(path)) {
+            return self.assessment(server, operation);
+        }
         if operation.path.starts_with("/v1/leases") {
             return self.lease(server, operation);
         }
@@ -262,6 +282,8 @@ impl World {
     pub fn doer<'s>(&self, server: &'s Server, operation: &Operation) -> Client<'s> {
         if OF_THE_AUTHOR.contains(&operation.id.as_str()) {
             server.as_(&self.author)
+        } else if matches!(operation.id.as_str(), "request_assessment_changes" | "assure_assessment") {
+            server.as_(&server.member(&self.other_council, Role::Contributor))
         } else {
             server.as_(&self.everything(server))
         }
@@ -407,14 +429,86 @@ impl World {
 
     fn framework(&self, server: &Server, operation: &Operation) -> Target {
         let (framework, council) = (Uuid::now_v7(), self.council.id());
-        let published = operation.method == "GET" || operation.id == "withdraw_framework";
+        let published = operation.method == "GET"
+            || matches!(operation.id.as_str(), "withdraw_framework" | "put_framework_mappings");
         server.database().execute(&format!(
             "insert into frameworks (id, slug, title, edition, authority, organisation_id, envelope)
                values ('{framework}', 'framework-{framework}', 'Cyber baseline', '1.0', 'LOTI', '{council}', '{{\"uuid\": \"1\"}}');
              insert into framework_items (framework_id, position, kind, item_id, title) values ('{framework}', 1, 'control', 'a-1', 'Leavers');
              update frameworks set status = 'published', published_at = now() where id = '{framework}' and {published}"
         ));
+        if operation.id == "put_framework_mappings" {
+            Self::named_once(server, "frameworks", self.checklist_of(server, true).framework);
+        }
         Target { framework, ..Target::missing() }
+    }
+
+    fn checklist(&self, server: &Server, operation: &Operation) -> Target {
+        let published = operation.method == "GET" || operation.id == "withdraw_checklist";
+        let Target { framework, checklist, .. } = self.checklist_of(server, published);
+        if operation.id == "create_checklist" {
+            Self::named_once(server, "frameworks", framework);
+        }
+        Target { framework, checklist, ..Target::missing() }
+    }
+
+    /// Gives something the slug `baseline`, by which a body names it, unless something has it.
+    fn named_once(server: &Server, table: &str, id: Uuid) {
+        server.database().execute(&format!(
+            "update {table} set slug = 'baseline' where id = '{id}'
+               and not exists (select from slugs where kind = '{table}' and slug = 'baseline')"
+        ));
+    }
+
+    /// A published framework of one control, and a checklist of that.
+    fn checklist_of(&self, server: &Server, published: bool) -> Target {
+        let (framework, checklist, council) = (Uuid::now_v7(), Uuid::now_v7(), self.council.id());
+        server.database().execute(&format!(
+            "insert into frameworks (id, slug, title, edition, authority, organisation_id, envelope)
+               values ('{framework}', 'framework-{framework}', 'Cyber baseline', '1.0', 'LOTI', '{council}', '{{\"uuid\": \"1\"}}');
+             insert into framework_items (framework_id, position, kind, item_id, title) values ('{framework}', 1, 'control', 'a-1', 'Leavers');
+             update frameworks set status = 'published', published_at = now() where id = '{framework}';
+             insert into checklists (id, slug, title, edition, organisation_id, framework_id, scoring)
+               values ('{checklist}', 'checklist-{checklist}', 'Baseline', '1.0', '{council}', '{framework}', 'all_met');
+             insert into checklist_controls (checklist_id, framework_id, position, control_id)
+               values ('{checklist}', '{framework}', 1, 'a-1');
+             update checklists set status = 'published', published_at = now() where id = '{checklist}' and {published}"
+        ));
+        Target { framework, checklist, ..Target::missing() }
+    }
+
+    fn assessment(&self, server: &Server, operation: &Operation) -> Target {
+        let Target { framework, checklist, .. } = self.checklist_of(server, true);
+        if operation.id == "create_assessment" {
+            Self::named_once(server, "checklists", checklist);
+        }
+        let (assessment, evidence, action) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+        let (council, other) = (self.council.id(), self.other_council.id());
+        let id = operation.id.as_str();
+        let submitted = matches!(id, "request_assessment_changes" | "assure_assessment");
+        let (fresh, used) = (id == "delete_assessment", id != "delete_evidence");
+        server.database().execute(&format!(
+            "insert into assessments (id, organisation_id, checklist_id, title) values ('{assessment}', '{council}', '{checklist}', 'Baseline 2026');
+             insert into assessment_assurers (assessment_id, position, organisation_id) values ('{assessment}', 1, '{other}');
+             insert into assessment_assurers (assessment_id, position, user_id)
+               select '{assessment}', 1 + row_number() over (), p.user_id from platform_roles p
+                 join memberships m on m.user_id = p.user_id and m.organisation_id = '{council}'
+               where p.role = 'platform_admin' and {submitted} limit 15;
+             insert into evidence (id, organisation_id, title) values ('{evidence}', '{council}', 'Leavers');
+             insert into evidence_revisions (evidence_id, revision, file_name, media_type, size, sha256)
+               values ('{evidence}', 1, 'leavers.pdf', 'application/pdf', length('{PAGE}'), encode(sha256('{PAGE}'), 'hex'));
+             insert into evidence_chunks (evidence_id, revision, number, content) values ('{evidence}', 1, 0, '{PAGE}');
+             insert into assessment_responses (assessment_id, position, control_id) values ('{assessment}', 1, 'a-1');
+             update assessments set status = 'in_progress' where id = '{assessment}' and not {fresh};
+             update assessment_responses set status = 'met', statement = 'So it is.', evidence = array['{evidence}'::uuid], version = 2
+               where assessment_id = '{assessment}' and not {fresh};
+             insert into assessment_evidence (assessment_id, position, evidence_id, revision)
+               select '{assessment}', 1, '{evidence}', 1 where {used};
+             insert into actions (id, assessment_id, organisation_id, title, due_on)
+               values ('{action}', '{assessment}', '{council}', 'Have HR tell IT', '2999-01-01');
+             update assessments set status = 'submitted', submitted_at = now(), score = 100 where id = '{assessment}' and {submitted}"
+        ));
+        Target { framework, checklist, assessment, evidence, action, ..Target::missing() }
     }
 
     /// The one import that there is; none where the operation sends one, as another may not be under way.
@@ -458,12 +552,16 @@ pub fn path_of(operation: &Operation, target: &Target) -> String {
         "calendars" => target.calendar.to_string(),
         "imports" => target.import.to_string(),
         "frameworks" => target.framework.to_string(),
+        "checklists" => target.checklist.to_string(),
+        "assessments" => target.assessment.to_string(),
+        "evidence" => target.evidence.to_string(),
+        "actions" => target.action.to_string(),
         "leases" => target.lease.to_string(),
         "lease-templates" => target.lease_template.to_string(),
         "audit-events" => target.audit_event.to_string(),
         _ => target.product.to_string(),
     };
-    let path = operation.path.replace("{id}", &id);
+    let path = operation.path.replace("{id}", &id).replace("{checklist}", &target.checklist.to_string());
     let path = path.replace("versions/{number}", &format!("versions/{VERSION}"));
     let path =
         path.replace("{updateId}", &target.update.to_string()).replace("{version}", "1").replace("{number}", "1");
@@ -539,6 +637,9 @@ pub fn body_of(operation: &Operation) -> Value {
         "update_framework" => json!({ "summary": "Against common attacks." }),
         "withdraw_framework" => json!({ "reason": "Its authority took it back." }),
         "put_framework_oscal" => catalog(),
+        "put_framework_mappings" => json!({
+            "mappings": [{ "control": "a-1", "relationship": "equal", "target": "baseline", "targetControl": "a-1" }],
+        }),
         "create_lease" => json!({
             "organisation": "ealing-council", "title": "Roofs", "startsOn": "2027-01-01",
             "template": { "template": "agreement", "number": VERSION },
@@ -575,6 +676,32 @@ pub fn body_of(operation: &Operation) -> Value {
         "create_client" => service_client("Nightly sync"),
         "update_client" | "update_identity_provider" | "update_network" => json!({ "name": "Another name" }),
         "approve_claim" | "end_citation" | "create_client_secret" | "withdraw_claim" => json!({}),
+        other => body_of_assessments(other),
+    }
+}
+
+/// The same for checklists, assessments and what goes with them.
+fn body_of_assessments(operation: &str) -> Value {
+    match operation {
+        "create_checklist" => checklist("ealing-council", "baseline").into(),
+        "update_checklist" => json!({ "summary": "Once a year." }),
+        "withdraw_checklist" => json!({ "reason": "Another takes its place." }),
+        "put_checklist_oscal" => profile(),
+        "create_assessment" => {
+            json!({ "organisation": "ealing-council", "checklist": "baseline", "title": "Baseline 2026" })
+        }
+        "update_assessment" => json!({ "dueOn": "2999-01-01" }),
+        "request_assessment_changes" => json!({ "reason": "It is too short." }),
+        "assure_assessment" => json!({ "statement": "It is so." }),
+        "update_assessment_responses" => {
+            json!({ "answers": [{ "control": "a-1", "version": 2, "status": "partly_met" }] })
+        }
+        "create_assessment_comment" => json!({ "control": "a-1", "bodyMarkdown": "Is it?" }),
+        "create_assessment_evidence" => json!({ "title": "Leavers", "url": "https://intranet.example/leavers" }),
+        "update_evidence" => json!({ "expiresOn": "2999-01-01" }),
+        "put_evidence_content" => "%PDF-1.7\n".into(),
+        "create_assessment_action" => json!({ "title": "Have HR tell IT", "dueOn": "2999-01-01" }),
+        "update_action" => json!({ "status": "in_progress" }),
         other => panic!("say in support/operations.rs which body {other} takes"),
     }
 }

@@ -25,7 +25,17 @@ use crate::problem::Problem;
 
 /// Every scope, with what it lets its holder do.
 pub const SCOPES: &[(&str, &str)] = &[
+    (
+        "assessments:read",
+        "Read the assessments, evidence and actions of the person's organisations, what they are to assure, and benchmarks.",
+    ),
+    (
+        "assessments:write",
+        "Assess, bring evidence, plan actions, submit and assure, as far as the person's roles allow.",
+    ),
     ("audit:read", "Read the audit trail of the organisations that the person administers."),
+    ("checklists:read", "Read checklists, with the organisation's drafts."),
+    ("checklists:write", "Write and publish checklists, as far as the person's roles allow."),
     ("citations:read", "Read citations, with those that only members see."),
     ("citations:write", "Make, change, confirm and withdraw citations, as far as the person's roles allow."),
     ("claims:read", "Read the person's claims to organisations; for moderators everybody's."),

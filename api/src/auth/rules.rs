@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use db::assessments::Assessment;
 use db::claims::Claim;
 use db::clients::{ClientKind, ClientState};
 use db::comments::flags::Flag;
@@ -230,6 +231,70 @@ pub fn may_publish_framework(roles: &Roles, organisation_id: Uuid) -> Verdict {
         roles.administers() || holds_in_public_body(roles, organisation_id, Role::Steward),
         "Only stewards of the public body that keeps a framework publish and withdraw it.",
     )
+}
+
+/// Checklists are kept by public bodies, and by their contributors.
+pub fn may_keep_checklist(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Contributor),
+        "Only contributors of the public body that keeps a checklist write it.",
+    )
+}
+
+/// What others go through is decided by stewards of who keeps it.
+pub fn may_publish_checklist(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.administers() || holds_in_public_body(roles, organisation_id, Role::Steward),
+        "Only stewards of the public body that keeps a checklist publish and withdraw it.",
+    )
+}
+
+/// An organisation assesses itself, by its contributors. Who administers the platform has no part in it.
+pub fn may_assess(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(
+        roles.has(organisation_id, Role::Contributor),
+        "Only contributors of the organisation assess it, bring evidence and plan actions.",
+    )
+}
+
+/// What is said to others is said by stewards.
+pub fn may_submit_assessment(roles: &Roles, organisation_id: Uuid) -> Verdict {
+    only_if(roles.has(organisation_id, Role::Steward), "Only stewards of the organisation submit its assessments.")
+}
+
+/// For which organisation somebody assures an assessment: none where they were named themselves. Only who was named does, and
+/// not who submitted it.
+pub fn may_assure(roles: &Roles, principal: Principal, assessment: &Assessment) -> Result<Option<Uuid>, Problem> {
+    let person = person(principal)?;
+    let own = assessment.submitted_by.as_ref().is_some_and(|submitter| submitter.0.id == person);
+    only_if(!own, "Who submitted an assessment does not assure it; another does.")?;
+    let mut named = assessment.assurers.0.iter();
+    if named.clone().any(|assurer| assurer.person.as_ref().is_some_and(|named| named.id == person)) {
+        return Ok(None);
+    }
+    let organisation = named.find_map(|assurer| {
+        let id = assurer.organisation.as_ref()?.id;
+        (id != assessment.organisation_id && roles.has(id, Role::Contributor)).then_some(id)
+    });
+    match organisation {
+        Some(id) => Ok(Some(id)),
+        None => Err(Problem::forbidden(
+            "Only those whom the organisation named to assure an assessment do, and contributors of organisations that it named.",
+        )),
+    }
+}
+
+/// Those who assess and those who assure speak to each other; whether somebody assures.
+pub fn may_comment_on_assessment(
+    roles: &Roles,
+    principal: Principal,
+    assessment: &Assessment,
+) -> Result<bool, Problem> {
+    person(principal)?;
+    if roles.has(assessment.organisation_id, Role::Contributor) {
+        return Ok(false);
+    }
+    may_assure(roles, principal, assessment).map(|_| true)
 }
 
 /// Leases are drawn up by public bodies, and by their contributors.

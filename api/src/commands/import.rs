@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use db::Db;
 
-use super::{Failure, block_on};
+use super::{Failure, block_on, framework};
 use crate::config::Config;
 use crate::import::{self, Import, Options, Rules, Stopped};
 use crate::v1;
@@ -17,7 +17,8 @@ use crate::v1;
 pub struct Arguments {
     /// What the rows are.
     resource: Resource,
-    /// How the files are written; publiccode takes .yml files or directories of them.
+    /// How the files are written; publiccode takes .yml files or directories of them, oscal a catalog in JSON, caf the Cyber
+    /// Assessment Framework in YAML as `GovAssure` keeps it.
     #[arg(long)]
     format: Format,
     /// Name of the data set, under which the rows are known again. From the file when absent.
@@ -29,6 +30,8 @@ pub struct Arguments {
     /// Add products that nobody knows (citations only); with --create-suppliers also who supplies them.
     #[arg(long)]
     create_products: bool,
+    #[command(flatten)]
+    framework: framework::About,
     /// Report every row, not only those that are refused or noted.
     #[arg(long)]
     verbose: bool,
@@ -42,6 +45,7 @@ enum Resource {
     Organisations,
     Products,
     Citations,
+    Framework,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,6 +53,8 @@ enum Format {
     Csv,
     Jsonl,
     Publiccode,
+    Oscal,
+    Caf,
 }
 
 fn source(name: &str) -> Result<String, String> {
@@ -61,11 +67,15 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         Resource::Organisations => import::Resource::Organisations,
         Resource::Products => import::Resource::Products,
         Resource::Citations => import::Resource::Citations,
+        Resource::Framework => return run_framework(&arguments),
     };
     let format = match arguments.format {
         Format::Csv => import::Format::Csv,
         Format::Jsonl => import::Format::Jsonl,
         Format::Publiccode => import::Format::Publiccode,
+        Format::Oscal | Format::Caf => {
+            return Err(Failure::usage("oscal and caf describe frameworks, and nothing else."));
+        }
     };
     if format == import::Format::Publiccode && resource != import::Resource::Products {
         return Err(Failure::usage("publiccode.yml describes products, and nothing else."));
@@ -95,6 +105,17 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
             (true, _) => Err(Failure { code: 1, sentences: Vec::new() }),
         }
     })
+}
+
+fn run_framework(arguments: &Arguments) -> Result<(), Failure> {
+    let format = match arguments.format {
+        Format::Oscal => framework::Format::Oscal,
+        Format::Caf => framework::Format::Caf,
+        Format::Csv | Format::Jsonl | Format::Publiccode => {
+            return Err(Failure::usage("A framework is written as oscal or caf."));
+        }
+    };
+    framework::run(format, &arguments.framework, &arguments.paths)
 }
 
 pub(super) fn failure(error: &Stopped) -> Failure {

@@ -4,6 +4,7 @@
 //! it was called or set up wrongly, with 1 when it could not do its work.
 
 mod erase;
+mod framework;
 mod import;
 mod keys;
 mod seed;
@@ -32,7 +33,7 @@ pub enum Command {
     },
     /// Load the reference lists and a demo catalogue of real facts; a second run changes nothing.
     Seed,
-    /// Import organisations or products from files that others keep; a second run changes nothing.
+    /// Import organisations, products, citations or a framework from files that others keep; a second run changes nothing.
     ///
     /// Each row lands whole or not at all. One line of JSON goes to standard output for each row that was refused or
     /// noted. Ends with 0 when every row landed, 1 when some were refused, 2 when a file cannot be read.

@@ -6,7 +6,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use db::checklists;
 use db::events::EventStatus;
+use db::frameworks::{self as standards, items};
 use db::lease_templates::content::{self, Clause, Variable};
 use db::lease_templates::{self as templates, versions};
 use db::organisations::{self, Key};
@@ -14,15 +16,19 @@ use db::reference::{self, LgslService};
 use db::{Actor, Db, Tx, networks};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::import::failure;
 use super::{Failure, block_on};
 use crate::config::Config;
 use crate::import::{Format, Import, Options, Resource, Rules, Tally};
+use crate::oscal::catalog;
 use crate::problem::Problem;
 use crate::v1;
+use crate::v1::checklists::wire::{ChecklistState, Ids};
 use crate::v1::events::wire::CreateEvent;
+use crate::v1::frameworks::wire::FrameworkState;
 use crate::v1::lease_templates::content::{LeaseClause, LeaseVariable};
 use crate::v1::lease_templates::submit;
 use crate::v1::lease_templates::wire::{LeaseTemplateState, LeaseTemplateVersionState};
@@ -37,6 +43,7 @@ const PRODUCTS: &str = include_str!("../../../db/seed/products.jsonl");
 const CITATIONS: &str = include_str!("../../../db/seed/citations.csv");
 const EVENTS: &str = include_str!("../../../db/seed/events.json");
 const LEASE_TEMPLATES: &str = include_str!("../../../db/seed/lease_templates.json");
+const FRAMEWORKS: &str = include_str!("../../../db/seed/frameworks.json");
 
 pub(super) fn run() -> Result<(), Failure> {
     let db = Db::new(&Config::from_environment()?.database);
@@ -69,6 +76,8 @@ pub(super) fn run() -> Result<(), Failure> {
         });
         let made = made.await;
         eprintln!("lease_templates.json: {} templates published", made.map_err(failed)?);
+        let made = db.write(Actor::operator(COMMAND), |tx| frameworks(tx, &read::<Vec<Standard>>(FRAMEWORKS)?)).await;
+        eprintln!("frameworks.json: {} checklists published", made.map_err(failed)?);
         if refused == 0 { Ok(()) } else { Err(Failure { code: 1, sentences: Vec::new() }) }
     })
 }
@@ -144,6 +153,39 @@ fn lease_templates(tx: &mut Tx<'_>, agreements: &[Agreement]) -> Result<usize, P
         let draft = content::put_clauses(tx, &template, &draft, &clauses)?;
         let submitted = submit(tx, &template, &draft)?;
         versions::publish(tx, &template, &submitted)?;
+        made += 1;
+    }
+    Ok(made)
+}
+
+/// A framework, and a checklist of it.
+#[derive(Deserialize)]
+struct Standard {
+    framework: FrameworkState,
+    catalog: Value,
+    checklist: ChecklistState,
+}
+
+/// Publishes those that are not there; tells how many.
+fn frameworks(tx: &mut Tx<'_>, standards: &[Standard]) -> Result<usize, Problem> {
+    let mut made = 0;
+    for Standard { framework, catalog, checklist } in standards {
+        let slug = framework.slug.clone().unwrap_or_default();
+        if is_there(standards::id_of(&mut tx.conn(), &Key::from(slug.as_str())))? {
+            continue;
+        }
+        let organisation_id = organisations::resolve_one(tx, "/organisation", &framework.organisation)?;
+        let draft = standards::create(tx, Uuid::now_v7(), &framework.stored(slug, organisation_id, None))?;
+        let document = serde_json::json!({ "catalog": catalog }).to_string();
+        let read = catalog::read(document.as_bytes()).map_err(Problem::invalid)?;
+        let draft = items::put(tx, &draft, &read.envelope, &read.items)?;
+        let framework_id = standards::publish(tx, &draft)?.id;
+        let organisation_id = organisations::resolve_one(tx, "/organisation", &checklist.organisation)?;
+        let ids = Ids { organisation: organisation_id, framework: framework_id, supersedes: None };
+        let state = checklist.stored(checklist.slug.clone().unwrap_or_default(), ids, Map::new());
+        let selected = v1::checklists::selected(tx, &state, &checklist.adjustments())?;
+        let draft = checklists::create(tx, Uuid::now_v7(), &state, &selected)?;
+        checklists::publish(tx, &draft)?;
         made += 1;
     }
     Ok(made)

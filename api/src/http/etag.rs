@@ -242,6 +242,13 @@ pub fn tagged(request: &HttpRequest, status: StatusCode, media_type: &str, body:
         .body(body)
 }
 
+/// A whole as JSON, with its digest as its tag: of what has no version of its own.
+pub fn whole(request: &HttpRequest, body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let body = serde_json::to_vec(body).map_err(|error| Problem::internal(error.to_string()))?;
+    let tag = format!("\"{}\"", digest(&body));
+    Ok(tagged(request, StatusCode::OK, "application/json", body, &tag))
+}
+
 pub(super) fn not_modified(tag: &str) -> HttpResponse {
     HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish()
 }

@@ -48,6 +48,21 @@ pub(super) async fn read_json(request: &HttpRequest, payload: Payload) -> Result
     Ok((body, faults))
 }
 
+/// The body as JSON that matches the document. What comes as a table is made JSON first, so that it is held to the same.
+pub async fn read_rows(
+    request: &HttpRequest,
+    payload: Payload,
+    table: fn(&[u8]) -> Result<Value, Vec<db::Fault>>,
+) -> Result<Value, Problem> {
+    let (media_type, bytes) = checked_bytes(request, payload).await?;
+    let body = match media_type.as_str() {
+        "text/csv" => table(&bytes).map_err(Problem::invalid)?,
+        _ => parse(&bytes)?,
+    };
+    let faults = gate(request)?.body_faults("application/json", &body);
+    if faults.is_empty() { Ok(body) } else { Err(Problem::invalid(faults)) }
+}
+
 /// The body as it came, and its media type, which is one that the operation takes.
 pub async fn checked_bytes(request: &HttpRequest, payload: Payload) -> Result<(String, Bytes), Problem> {
     let media_type = media_type(request)?;

@@ -69,6 +69,18 @@ text! {
     LeaseTemplateKey, 1 to 80, SLUG, "rooftop-wayleave"
 }
 text! {
+    /// Id of a control of a framework.
+    ControlKey, 1 to 400, r"^[^\u0000-\u0020\u007f]+$", "access-1"
+}
+text! {
+    /// Id or slug of a checklist.
+    ChecklistKey, 1 to 80, SLUG, "cyber-baseline"
+}
+text! {
+    /// Id or slug of a framework.
+    FrameworkKey, 1 to 80, SLUG, "cyber-baseline"
+}
+text! {
     /// Id or slug of a network.
     NetworkKey, 1 to 80, SLUG, "london-peer-group"
 }

@@ -1,5 +1,6 @@
 //! What the service does by itself, beside answering.
 
+pub mod benchmarks;
 pub mod counters;
 pub mod imports;
 pub mod leases;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::Fault;
-use db::frameworks::items::{Item, ItemKind, MOST};
+use db::frameworks::items::{Grade, Indicator, Item, ItemKind, MOST};
 use db::types::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use crate::contract::faults::child;
 
 /// How deep groups and controls go.
 const MOST_LEVELS: usize = 20;
-/// Characters that an id has at most, qualified or not: what goes out has to come in again.
+/// Bytes that an id has at most, qualified or not: what goes out has to come in again, and cursors hold two.
 const LONGEST_ID: usize = 400;
 /// How many faults are looked for.
 const MOST_FAULTS: usize = 100;
@@ -135,12 +135,12 @@ impl Reading {
             return;
         }
         let known = |id: &&String| {
-            (1..=LONGEST_ID).contains(&id.chars().count()) && !id.chars().any(|c| c.is_control() || c.is_whitespace())
+            (1..=LONGEST_ID).contains(&id.len()) && !id.chars().any(|c| c.is_control() || c.is_whitespace())
         };
         match &id {
             None if kind == ItemKind::Control => self.fault(format!("{at}/id"), "required", "must be given"),
             Some(id) if !known(&id) => {
-                self.fault(format!("{at}/id"), "wrong_form", "must be a token of 1 to 400 characters");
+                self.fault(format!("{at}/id"), "wrong_form", "must be a token of 1 to 400 bytes");
             }
             None | Some(_) => {}
         }
@@ -161,6 +161,7 @@ impl Reading {
             label: label.map(|label| label.chars().take(LONGEST_ID).collect()),
             title: title.unwrap_or_default(),
             prose: prose(&rest),
+            indicators: Json(if kind == ItemKind::Control { indicators(&rest) } else { Vec::new() }),
             content: Json(rest),
         });
         let above = qualified.unwrap_or_default();
@@ -171,10 +172,11 @@ impl Reading {
     /// grows too long, numbered; so nothing is lost.
     fn qualified(&mut self, id: &str, above: Option<&str>) -> String {
         let within = above.filter(|above| !above.is_empty()).map(|above| format!("{above}.{id}"));
-        let within = within.filter(|within| within.chars().count() <= LONGEST_ID);
+        let within = within.filter(|within| within.len() <= LONGEST_ID);
         let named = std::iter::once(id.to_owned()).chain(within).find(|candidate| !self.ids.contains_key(candidate));
         // With room for the number.
-        let start: String = id.chars().take(LONGEST_ID - 10).collect();
+        let start: String =
+            id.char_indices().take_while(|(at, c)| at + c.len_utf8() <= LONGEST_ID - 10).map(|(_, c)| c).collect();
         let mut free = named.unwrap_or_default();
         while free.is_empty() || self.ids.contains_key(&free) {
             let times = self.ids.entry(start.clone()).or_insert(1);
@@ -212,4 +214,27 @@ fn collect(part: &Value, lines: &mut Vec<String>) {
     for inner in part["parts"].as_array().into_iter().flatten() {
         collect(inner, lines);
     }
+}
+
+/// The statements by which a control is graded: its objectives, at any depth, whose class is a grade. An id that is used
+/// twice is numbered.
+fn indicators(content: &Map<String, Value>) -> Vec<Indicator> {
+    let mut found = Vec::new();
+    let mut left: Vec<&Value> = content.get("parts").and_then(Value::as_array).into_iter().flatten().rev().collect();
+    while let Some(part) = left.pop() {
+        left.extend(part["parts"].as_array().into_iter().flatten().rev());
+        let grade = part["class"].as_str().and_then(|class| class.replace('-', "_").parse::<Grade>().ok());
+        let (Some(grade), true) = (grade, part["name"] == "assessment-objective") else { continue };
+        let number = found.len() + 1;
+        let named = part["id"].as_str().filter(|id| (1..=LONGEST_ID).contains(&id.chars().count()));
+        let taken = |id: &str| found.iter().any(|indicator: &Indicator| indicator.id == id);
+        let id = named.filter(|id| !taken(id)).map_or_else(|| format!("indicator-{number}"), ToOwned::to_owned);
+        found.push(Indicator {
+            id,
+            label: part.as_object().and_then(label).map(|label| label.chars().take(LONGEST_ID).collect()),
+            grade,
+            statement: part["prose"].as_str().unwrap_or_default().to_owned(),
+        });
+    }
+    found
 }

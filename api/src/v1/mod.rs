@@ -1,12 +1,17 @@
 //! The contract, major version 1: one file (or folder) a resource, with its wire types and handlers.
 
+pub mod actions;
+pub mod assessments;
 pub mod audit_events;
+pub mod benchmarks;
 pub mod calendars;
+pub mod checklists;
 pub mod citations;
 pub mod claims;
 pub mod clients;
 pub mod comments;
 pub mod events;
+pub mod evidence;
 pub mod frameworks;
 pub mod identity_providers;
 pub mod imports;
@@ -44,6 +49,11 @@ pub fn routes() -> Routes {
         .merge(lease_templates::routes())
         .merge(leases::routes())
         .merge(frameworks::routes())
+        .merge(checklists::routes())
+        .merge(assessments::routes())
+        .merge(evidence::routes())
+        .merge(actions::routes())
+        .merge(benchmarks::routes())
         .merge(reports::routes())
         .merge(me::routes())
 }

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::Query;
-use crate::http::etag::{IfNoneMatchHeader, digest, tagged};
+use crate::http::etag::{IfNoneMatchHeader, whole};
 use crate::http::text::{LeaseTemplateKey, OrganisationKey};
 use crate::problem::Problem;
 use crate::routes::Routes;
@@ -135,9 +135,7 @@ async fn get_lease_adoption(
     let filter = Filter { templates: keys(&template), organisations: keys(&organisation) };
     let read = app.db.read_as(caller.actor()?, move |conn, _| Ok::<_, Problem>(adoption::report(conn, &filter)?));
     let report = LeaseAdoption::from(read.await?);
-    let body = serde_json::to_vec(&report).map_err(|error| Problem::internal(error.to_string()))?;
-    let tag = format!("\"{}\"", digest(&body));
-    Ok(tagged(&request, actix_web::http::StatusCode::OK, "application/json", body, &tag))
+    whole(&request, &report)
 }
 
 impl From<Adoption> for LeaseAdoption {

@@ -67,7 +67,9 @@ create table framework_items (
   title text not null,
   prose text,
   content jsonb not null default '{}',
+  indicators jsonb not null default '[]',
   constraint framework_items_pkey primary key (framework_id, position),
+  constraint framework_items_item_id_once unique (framework_id, item_id),
   constraint framework_items_parent_fkey foreign key (framework_id, parent_position)
     references framework_items (framework_id, position) on delete no action,
   constraint framework_items_behind_parent check (parent_position < position),
@@ -77,9 +79,9 @@ create table framework_items (
   constraint framework_items_item_id_length check (char_length(item_id) between 1 and 400),
   constraint framework_items_label_length check (char_length(label) between 1 and 400),
   constraint framework_items_title_length check (char_length(title) <= 1000),
-  constraint framework_items_content_is_object check (jsonb_typeof(content) = 'object')
+  constraint framework_items_content_is_object check (jsonb_typeof(content) = 'object'),
+  constraint framework_items_indicators_is_list check (jsonb_typeof(indicators) = 'array')
 );
-create unique index framework_items_item_id_once on framework_items (framework_id, item_id) where item_id is not null;
 create index framework_items_parent_idx on framework_items (framework_id, parent_position);
 create index framework_items_controls_idx on framework_items (framework_id, position) where kind = 'control';
 comment on table framework_items is 'Groups and controls of a framework, in the order in which they are read.';
@@ -92,6 +94,7 @@ comment on column framework_items.label is 'What people call it: the OSCAL prope
 comment on column framework_items.title is 'Its title; empty where it has none.';
 comment on column framework_items.prose is 'What it asks for, in Markdown, of all of its statements.';
 comment on column framework_items.content is 'Itself in OSCAL but for id, title, groups and controls, as it came in.';
+comment on column framework_items.indicators is 'Indicators of good practice: an array of objects with id, label, grade and statement, of its parts named assessment-objective that have a class.';
 
 create function check_framework() returns trigger language plpgsql as $$
 begin

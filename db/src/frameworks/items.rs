@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -45,6 +45,51 @@ pub struct Item {
     pub title: String,
     pub prose: Option<String>,
     pub content: Json<Map<String, Value>>,
+    pub indicators: Json<Vec<Indicator>>,
+}
+
+/// A statement that holds or not, by which a control is graded: an indicator of good practice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Indicator {
+    /// Id of the part of the control.
+    pub id: String,
+    /// What people call it.
+    pub label: Option<String>,
+    /// Which grade it speaks for.
+    pub grade: Grade,
+    /// What holds or not.
+    pub statement: String,
+}
+
+vocabulary! {
+    /// How far a control is achieved. `achieved`: in full. `partially_achieved`: in part. `not_achieved`: not.
+    Grade, "achieved" {
+        /// In full.
+        Achieved = "achieved",
+        /// In part.
+        PartiallyAchieved = "partially_achieved",
+        /// Not.
+        NotAchieved = "not_achieved",
+    }
+}
+
+/// An item as far as others refer to it and its place.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = items)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Outline {
+    pub position: i32,
+    pub parent_position: Option<i32>,
+    pub kind: ItemKind,
+    pub item_id: Option<String>,
+    pub label: Option<String>,
+    pub title: String,
+}
+
+/// All groups and controls of a framework that is seen, in their order.
+pub fn outline(conn: &mut Conn<'_>, framework_id: Uuid) -> Result<Vec<Outline>> {
+    let query = items::table.filter(items::framework_id.eq(framework_id)).order(items::position);
+    Ok(query.select(Outline::as_select()).load(conn.pg)?)
 }
 
 /// A control, with the innermost group that it is in.
@@ -59,7 +104,7 @@ pub struct Control {
 }
 
 /// A group, as a control refers to it.
-#[derive(Debug, Clone, serde::Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Group {
     /// Its id; a group may have none.
     pub id: Option<String>,
@@ -176,8 +221,8 @@ pub fn put(tx: &mut Tx<'_>, current: &Framework, envelope: &Map<String, Value>, 
 
 fn insert(tx: &mut Tx<'_>, framework_id: Uuid, items: &[Item]) -> Result<()> {
     let statement = "insert into framework_items
-          (framework_id, position, parent_position, kind, item_id, label, title, prose, content)
-        select $1, row.* from unnest($2, $3, $4, $5, $6, $7, $8, $9) as row";
+          (framework_id, position, parent_position, kind, item_id, label, title, prose, content, indicators)
+        select $1, row.* from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) as row";
     diesel::sql_query(statement)
         .bind::<SqlUuid, _>(framework_id)
         .bind::<Array<Integer>, _>(items.iter().map(|item| item.position).collect::<Vec<_>>())
@@ -188,6 +233,7 @@ fn insert(tx: &mut Tx<'_>, framework_id: Uuid, items: &[Item]) -> Result<()> {
         .bind::<Array<Text>, _>(items.iter().map(|item| item.title.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(items.iter().map(|item| item.prose.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(items.iter().map(|item| &item.content).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(items.iter().map(|item| &item.indicators).collect::<Vec<_>>())
         .execute(tx.pg)?;
     Ok(())
 }

@@ -1,9 +1,11 @@
-//! Frameworks: what organisations assess themselves against. Their groups and controls are in [`items`].
+//! Frameworks: what organisations assess themselves against. Their groups and controls are in [`items`], how those of one
+//! relate to those of another in [`mappings`].
 //!
 //! A framework here is one edition. Another edition is another framework that supersedes it, so that what was assessed
 //! against one stays with it.
 
 pub mod items;
+pub mod mappings;
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -71,6 +73,14 @@ pub struct FrameworkState {
     pub supersedes_id: Option<Uuid>,
 }
 
+impl Framework {
+    /// Whether it was not published yet.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        self.status == FrameworkStatus::Draft
+    }
+}
+
 /// A framework, as others refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameworkReference {
@@ -115,6 +125,11 @@ impl Sight {
     pub fn new(roles: &Roles) -> Self {
         let organisations = roles.with(Role::Contributor).map(|membership| membership.organisation_id).collect();
         Self { everything: roles.administers(), organisations }
+    }
+
+    /// Of the service itself.
+    pub(crate) fn everything() -> Self {
+        Self { everything: true, organisations: Vec::new() }
     }
 
     fn condition(&self) -> Condition {
@@ -184,7 +199,8 @@ pub fn find(conn: &mut Conn<'_>, sight: &Sight, key: &Key) -> Result<Framework> 
     Ok(frameworks::table.filter(frameworks::id.eq(id)).filter(sight.condition()).select(columns()).first(conn.pg)?)
 }
 
-fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
+/// Id of the one that has this id, or ever had this slug.
+pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     match key {
         Key::Id(id) => Ok(*id),
         Key::Slug(slug) => slug_holder(conn, "frameworks", slug),

@@ -269,6 +269,11 @@ pub fn existing(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     Ok(organisations::table.find(id).select(organisations::id).first(conn.pg)?)
 }
 
+/// What sort of body an organisation is.
+pub fn kind_of(conn: &mut Conn<'_>, id: Uuid) -> Result<OrganisationKind> {
+    Ok(organisations::table.find(id).select(organisations::kind).first(conn.pg)?)
+}
+
 pub(crate) fn slug_holder(conn: &mut Conn<'_>, kind: &str, slug: &str) -> Result<Uuid> {
     Ok(slugs::table.find((kind, slug)).select(slugs::object_id).first(conn.pg)?)
 }

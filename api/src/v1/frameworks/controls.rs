@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Seek as _};
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use db::frameworks::items::{self, Control, Filter, Group, Item};
+use db::frameworks::items::{self, Control, Filter, Grade, Group, Indicator, Item};
 use db::frameworks::{self, Sight};
 use db::organisations::Key;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,27 @@ pub struct FrameworkControl {
         example = "Accounts of leavers are closed on the day."
     )]
     pub statement: Option<String>,
+    /// Statements that hold or not, by which it is graded: its parts named `assessment-objective` with a class of
+    /// `achieved`, `partially-achieved` or `not-achieved`.
+    #[schema(max_items = 1000)]
+    pub indicators: Vec<ControlIndicator>,
+}
+
+/// Indicator of good practice.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlIndicator {
+    /// Its id, which no other of the control has.
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000]+$", example = "A1.a.5")]
+    pub id: String,
+    /// What people call it; null where that is its id.
+    #[schema(min_length = 1, max_length = 400, pattern = r"^[^\u0000]+$", example = "A1.a.5")]
+    pub label: Option<String>,
+    /// Which grade it speaks for.
+    pub grade: Grade,
+    /// What holds or not.
+    #[schema(max_length = 100_000, pattern = r"^[^\u0000]*$", example = "Somebody on the board answers for security.")]
+    pub statement: String,
 }
 
 /// Group of controls.
@@ -253,7 +274,8 @@ async fn put_framework_oscal(
 
 impl From<Control> for FrameworkControl {
     fn from(Control { item, group, parent_id }: Control) -> Self {
-        let Item { position: _, parent_position: _, kind: _, item_id, label, title, prose, content: _ } = item;
+        let Item { position: _, parent_position: _, kind: _, item_id, label, title, prose, content: _, indicators } =
+            item;
         Self {
             id: item_id.unwrap_or_default(),
             label,
@@ -261,7 +283,14 @@ impl From<Control> for FrameworkControl {
             parent: parent_id,
             group: group.map(|group| group.0.into()),
             statement: prose,
+            indicators: indicators.0.into_iter().map(ControlIndicator::from).collect(),
         }
+    }
+}
+
+impl From<Indicator> for ControlIndicator {
+    fn from(Indicator { id, label, grade, statement }: Indicator) -> Self {
+        Self { id, label, grade, statement }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Frameworks: `/frameworks`. [`wire`] has the types; their controls, and the OSCAL catalog of which these are made, are in
-//! `controls`.
+//! `controls`, and how those relate to those of others in `mappings`.
 
-mod controls;
+pub mod controls;
+mod mappings;
 pub mod wire;
 
 use actix_web::http::StatusCode;
@@ -38,6 +39,7 @@ pub fn routes() -> Routes {
         withdraw_framework
     ]
     .merge(controls::routes())
+    .merge(mappings::routes())
 }
 
 /// Filters of the list of frameworks.

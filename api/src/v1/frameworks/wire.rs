@@ -177,7 +177,7 @@ pub struct WithdrawFramework {
 
 impl FrameworkState {
     /// The state to store.
-    pub(super) fn stored(&self, slug: String, organisation_id: Uuid, supersedes_id: Option<Uuid>) -> StoredState {
+    pub(crate) fn stored(&self, slug: String, organisation_id: Uuid, supersedes_id: Option<Uuid>) -> StoredState {
         let FrameworkFacts { title, edition, summary, authority, licence } = self.facts.clone();
         StoredState { slug, title, edition, summary, authority, licence, organisation_id, supersedes_id }
     }

@@ -33,6 +33,7 @@ use crate::lease::render::{media_type, render};
 use crate::lease::terms::{day, wording};
 use crate::problem::Problem;
 use crate::routes::Routes;
+use crate::words::unhex;
 
 /// The operations here.
 #[must_use]
@@ -100,7 +101,7 @@ async fn get_lease_document(
     });
     let Made { content, sha256, size } = read.await?;
     let mut answer = file(&request, content, size, media_type(format), &format!("\"{sha256}\""));
-    let digest = STANDARD.encode(bytes(&sha256));
+    let digest = STANDARD.encode(unhex(&sha256));
     let name = |extension: &str| format!("attachment; filename=\"lease-{id}.{extension}\"");
     let (policy, disposition) = match format {
         DocumentFormat::Html => (Some(POLICY.as_str()), None),
@@ -130,11 +131,6 @@ fn accepted(request: &HttpRequest) -> DocumentFormat {
         DocumentFormat::ALL.iter().copied().find(of_type)
     });
     named.into_iter().next().unwrap_or(DocumentFormat::Html)
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits = hex.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
-    digits.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
 }
 
 /// A document that is ready to be sent.

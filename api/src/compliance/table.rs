@@ -1,0 +1,117 @@
+//! Answers as a table (CSV, RFC 4180): a row a control, for those who work in spreadsheets. What comes in has the columns of
+//! what went out; others are passed over, and a cell that is blank clears what was said.
+
+use std::io::BufRead;
+
+use db::Fault;
+use serde_json::{Map, Value, json};
+
+use crate::import::lines::{At, Lines, Records, Trouble};
+use crate::words::kebab_case;
+
+/// How many rows are read.
+pub const MOST: usize = 2000;
+/// How many faults are told.
+const MOST_FAULTS: usize = 100;
+/// Columns that are read, as they are compared, with the fields that they are.
+const COLUMNS: [(&str, &str); 8] = [
+    ("control", "control"),
+    ("version", "version"),
+    ("status", "status"),
+    ("statement", "statement"),
+    ("justification", "justification"),
+    ("evidence", "evidence"),
+    ("indicatorsmet", "indicators"),
+    ("assignee", "assignee"),
+];
+
+/// Reads a table, as the body in JSON that says the same; else everything that is wrong with its form.
+pub fn read(file: impl BufRead) -> Result<Value, Vec<Fault>> {
+    let unusable = |detail: String| vec![Fault::new("", "unusable_file", format!("cannot be read: {detail}"))];
+    let mut records = Records::new(Lines::new(file).map_err(|error| unusable(error.to_string()))?);
+    let header = match records.next().transpose().map_err(|error| unusable(error.to_string()))? {
+        Some(At { content: Ok(header), .. }) => {
+            header.iter().map(|name| kebab_case(name).replace('-', "")).collect::<Vec<_>>()
+        }
+        Some(_) => return Err(unusable("its header is damaged".to_owned())),
+        None => return Err(unusable("it is empty".to_owned())),
+    };
+    let columns: Vec<(usize, &str)> = COLUMNS
+        .iter()
+        .filter_map(|(column, field)| Some((header.iter().position(|name| name == column)?, *field)))
+        .collect();
+    if !columns.iter().any(|(_, field)| *field == "control") {
+        return Err(unusable("no column is called control".to_owned()));
+    }
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    for record in records {
+        let At { line, content } = record.map_err(|error| unusable(error.to_string()))?;
+        let index = rows.len();
+        if index == MOST {
+            return Err(vec![Fault::new("/answers", "too_many", format!("must be at most {MOST}"))]);
+        }
+        let at = format!("/answers/{index}");
+        match content {
+            Ok(cells) if cells.len() == header.len() => {
+                let fields = columns.iter().map(|(column, field)| {
+                    let text = cells.get(*column).map(|text| armed(text.trim())).unwrap_or_default();
+                    ((*field).to_owned(), value(field, text))
+                });
+                rows.push(Value::Object(fields.collect::<Map<_, _>>()));
+            }
+            Ok(cells) => {
+                let detail = format!("line {line}: has {} cells where the header has {}", cells.len(), header.len());
+                faults.push(Fault::new(at, "wrong_length", detail));
+                rows.push(Value::Null);
+            }
+            Err(trouble) => {
+                let (code, detail) = match trouble {
+                    Trouble::NotUtf8(_) => ("not_utf8", "is not UTF-8"),
+                    Trouble::TooLong => ("too_long", "is too long"),
+                    Trouble::OpenQuote => ("open_quote", "opens a quote that is never closed"),
+                };
+                faults.push(Fault::new(at, code, format!("line {line}: {detail}")));
+                rows.push(Value::Null);
+            }
+        }
+        if faults.len() >= MOST_FAULTS {
+            break;
+        }
+    }
+    if faults.is_empty() { Ok(json!({ "answers": rows })) } else { Err(faults) }
+}
+
+/// What a cell says of a field.
+fn value(field: &str, text: &str) -> Value {
+    match field {
+        "version" => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
+        "evidence" => text.split_whitespace().map(Value::from).collect(),
+        "indicators" => text.split_whitespace().map(|id| json!({ "id": id, "met": true })).collect(),
+        "control" => text.into(),
+        _ if text.is_empty() => Value::Null,
+        // As people write it.
+        "status" => text.to_lowercase().replace([' ', '-'], "_").into(),
+        _ => text.into(),
+    }
+}
+
+/// What a spreadsheet would take for a formula, as the text that it is (OWASP, CSV injection).
+#[must_use]
+pub fn defused(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+}
+
+/// The text that was [`defused`].
+fn armed(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(cell)
+}
+
+/// The rows as a file, behind a header.
+pub fn write<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<Vec<u8>, String> {
+    let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    file.write_record(header).map_err(|error| error.to_string())?;
+    for cells in rows {
+        file.write_record(cells.map(defused)).map_err(|error| error.to_string())?;
+    }
+    file.into_inner().map_err(|error| error.to_string())
+}
