@@ -51,7 +51,7 @@ check-tree: ## fail when a generated file is out of date
 lint-openapi: ## the public linters on openapi/v1.json
 	@openapi/rules/lint.sh openapi/v1.json
 
-peers: ## let OAuth, OpenID Connect and calendar software of others call a running service
+peers: ## let OAuth, OpenID Connect, calendar, office and compliance software of others call a running service
 	@deploy/local/peers.sh
 
 contract: ## call every operation of a running service

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lets OAuth 2.0, OpenID Connect, calendar and office software of others call a running service: this is `make peers`.
+# Lets OAuth 2.0, OpenID Connect, calendar, office and compliance software of others call a running service: this is `make peers`.
 #
 # The debug build serves a scratch database on a free port, and each program of tests/peers calls it. The service's log
 # is in .local/peers.log.
@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=service.sh
 . "$(dirname "${BASH_SOURCE[0]}")/service.sh"
 
-peers=(machine_authlib.py machine_openid_client.mjs identity_providers.mjs calendars.py calendars.mjs leases.py)
+peers=(machine_authlib.py machine_openid_client.mjs identity_providers.mjs calendars.py calendars.mjs leases.py assessments.py)
 
 # All that a peer is told of the service is where its metadata are; the token is for what is no peer's to do.
 call_from() {
