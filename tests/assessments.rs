@@ -58,6 +58,12 @@ impl<'s> Scene<'s> {
         self.officer.post("/v1/assessments", body).expect(201)
     }
 
+    /// Another with the same checklist.
+    fn plan_again(&self, assessment: &Answer) -> Answer {
+        let body = json!({ "organisation": "ealing", "checklist": assessment["checklist"]["slug"], "title": "Again" });
+        self.officer.post("/v1/assessments", body).expect(201)
+    }
+
     pub fn answer(&self, assessment: &Answer, answers: &Value) -> Answer {
         answer_as(&self.officer, assessment, answers).expect_ok()
     }
@@ -151,6 +157,9 @@ fn answers_are_kept_one_by_one_and_what_became_of_each_is_told() {
     assert_eq!(faults(4), ["#/assignee unknown_person", "#/evidence/0 unknown_evidence"]);
     assert_eq!(faults(6), ["#/control repeated"]);
     assert_eq!(scene.read(&planned)["status"], "in_progress");
+    let refused = scene.plan_again(&planned);
+    assert_eq!(outcomes(&scene.answer(&refused, &json!([{ "control": "none", "version": 1 }]))), ["refused"]);
+    assert_eq!(scene.read(&refused)["status"], "planned", "nothing was answered");
 
     // What is not said stays, null clears, and giving it to somebody says nothing.
     let second = json!([{ "control": "ac-1", "version": 2, "status": null, "assignee": scene.officer_id }]);
@@ -460,7 +469,13 @@ fn indicators_of_good_practice_grade_a_control() {
     assert_eq!(refused, ("refused".to_owned(), json!("not_met")), "another grade needs a reason");
     let reasoned = say(json!({ "indicators": met(&["n1"]), "status": "met", "justification": "It is being closed." }));
     assert_eq!(reasoned, ("updated".to_owned(), json!("met")));
+    let elsewhere = say(json!({ "statement": "In words." }));
+    assert_eq!(elsewhere, ("updated".to_owned(), json!("met")), "what is said otherwise leaves it");
     assert_eq!(say(json!({ "indicators": met(&["none"]) })).0, "refused");
+    let blank = say(json!({ "indicators": met(&["p1"]), "status": null, "justification": null }));
+    assert_eq!(blank, ("updated".to_owned(), json!("partly_met")), "a cell that is blank gives no grade");
+    assert_eq!(say(json!({ "indicators": met(&["n1"]) })), ("updated".to_owned(), json!("not_met")));
+    assert_eq!(say(json!({ "indicators": met(&["a1", "a2", "indicator-5"]) })), ("updated".to_owned(), json!("met")));
     let score = scene.officer.get(&format!("{}/score", path_to(&planned))).expect(200);
     assert_eq!((&score["overall"]["score"], &score["overall"]["grade"]), (&json!(50), &json!("not_achieved")));
 }
@@ -636,6 +651,11 @@ fn a_file_is_kept_as_it_came_and_only_ever_saved() {
     scene.answer(&planned, &json!([{ "control": "ir-1", "version": 2, "evidence": [] }, { "control": "ir-2", "version": 2, "evidence": [] }]));
     scene.officer.delete(&path).header("If-Match", "*").expect(204);
     assert_eq!(server.database().number("select count(*) from evidence_chunks"), 0);
+    // A response has so many of them.
+    let one = |n: usize| json!({ "title": format!("No. {n}"), "url": "https://i.example/n", "controls": ["ac-1"] });
+    (0..50).for_each(|n| drop(scene.evidence(&planned, one(n))));
+    let more = scene.officer.post(&format!("{}/evidence", path_to(&planned)), one(50)).expect(409);
+    assert_eq!(more.faults(), ["#/controls too_many"]);
 }
 
 #[test]

@@ -325,6 +325,9 @@ fn broken_assessment(constraint: &str) -> Option<Error> {
         "assessments_of_published" => {
             conflict("/checklist", "not_published", "The checklist went further meanwhile; read it again.")
         }
+        "assessment_responses_evidence_count" => {
+            conflict("/controls", "too_many", "A response has at most 50 pieces of evidence.")
+        }
         "assessments_one_successor" => conflict(
             "/supersedes",
             "carried_already",

@@ -11,6 +11,8 @@ use crate::words::kebab_case;
 
 /// How many rows are read.
 pub const MOST: usize = 2000;
+/// With what a cell begins that a spreadsheet takes for a formula.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 /// How many faults are told.
 const MOST_FAULTS: usize = 100;
 /// Columns that are read, as they are compared, with the fields that they are.
@@ -54,7 +56,7 @@ pub fn read(file: impl BufRead) -> Result<Value, Vec<Fault>> {
         match content {
             Ok(cells) if cells.len() == header.len() => {
                 let fields = columns.iter().map(|(column, field)| {
-                    let text = cells.get(*column).map(|text| armed(text.trim())).unwrap_or_default();
+                    let text = cells.get(*column).map(|text| armed(text)).unwrap_or_default();
                     ((*field).to_owned(), value(field, text))
                 });
                 rows.push(Value::Object(fields.collect::<Map<_, _>>()));
@@ -82,7 +84,8 @@ pub fn read(file: impl BufRead) -> Result<Value, Vec<Fault>> {
 }
 
 /// What a cell says of a field.
-fn value(field: &str, text: &str) -> Value {
+fn value(field: &str, cell: &str) -> Value {
+    let text = cell.trim();
     match field {
         "version" => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
         "evidence" => text.split_whitespace().map(Value::from).collect(),
@@ -91,19 +94,20 @@ fn value(field: &str, text: &str) -> Value {
         _ if text.is_empty() => Value::Null,
         // As people write it.
         "status" => text.to_lowercase().replace([' ', '-'], "_").into(),
-        _ => text.into(),
+        "assignee" => text.into(),
+        _ => cell.into(),
     }
 }
 
 /// What a spreadsheet would take for a formula, as the text that it is (OWASP, CSV injection).
 #[must_use]
 pub fn defused(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
 }
 
 /// The text that was [`defused`].
 fn armed(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(cell)
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(cell)
 }
 
 /// The rows as a file, behind a header.

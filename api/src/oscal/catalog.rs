@@ -14,6 +14,10 @@ use crate::contract::faults::child;
 const MOST_LEVELS: usize = 20;
 /// Bytes that an id has at most, qualified or not: what goes out has to come in again, and cursors hold two.
 const LONGEST_ID: usize = 400;
+/// Characters that what is asked for, and an indicator, have at most.
+const LONGEST_PROSE: usize = 100_000;
+/// How many indicators a control has at most.
+const MOST_INDICATORS: usize = 1000;
 /// How many faults are looked for.
 const MOST_FAULTS: usize = 100;
 
@@ -150,6 +154,19 @@ impl Reading {
         if kind == ItemKind::Control && !groups.is_empty() {
             self.fault(format!("{at}/groups"), "unknown_field", "is for groups: a control holds controls");
         }
+        let (asked, indicators) =
+            (prose(&rest), if kind == ItemKind::Control { indicators(&rest) } else { Vec::new() });
+        let texts = asked.iter().chain(indicators.iter().map(|indicator| &indicator.statement));
+        if texts.map(|text| text.chars().count()).any(|length| length > LONGEST_PROSE) {
+            self.fault(
+                format!("{at}/parts"),
+                "too_long",
+                format!("must have at most {LONGEST_PROSE} characters of prose"),
+            );
+        }
+        if indicators.len() > MOST_INDICATORS {
+            self.fault(format!("{at}/parts"), "too_many", format!("must have at most {MOST_INDICATORS} indicators"));
+        }
         let position = i32::try_from(self.items.len() + 1).unwrap_or(i32::MAX);
         let qualified = id.as_ref().map(|id| self.qualified(id, parent.map(|(_, above)| above)));
         let label = label(&rest).or_else(|| id.filter(|id| Some(id) != qualified.as_ref()));
@@ -160,8 +177,8 @@ impl Reading {
             item_id: qualified.clone(),
             label: label.map(|label| label.chars().take(LONGEST_ID).collect()),
             title: title.unwrap_or_default(),
-            prose: prose(&rest),
-            indicators: Json(if kind == ItemKind::Control { indicators(&rest) } else { Vec::new() }),
+            prose: asked,
+            indicators: Json(indicators),
             content: Json(rest),
         });
         let above = qualified.unwrap_or_default();

@@ -9,6 +9,11 @@ use uuid::Uuid;
 use super::{NS, VERSION, insert, text, uuid};
 use crate::compliance::selection::Adjustment;
 
+/// How many selectors, parameters and values of one a checklist has at most.
+const MOST_SELECTORS: usize = 100;
+const MOST_PARAMETERS: usize = 5000;
+const MOST_VALUES: usize = 100;
+
 /// What a profile says, as far as a checklist has fields for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -144,12 +149,12 @@ impl Reading {
                 continue;
             };
             for (index, selector) in selectors.iter().enumerate() {
-                match selector_of(selector) {
+                match selector_of(selector).filter(|_| index < MOST_SELECTORS) {
                     Some(selector) => into.push(selector),
                     None => self.fault(
                         format!("{at}/{index}"),
                         "wrong_form",
-                        "must have with-ids or matching, and nothing else but with-child-controls",
+                        "must have with-ids or matching, of tokens, and nothing else but with-child-controls; there are 100 at most",
                     ),
                 }
             }
@@ -166,13 +171,17 @@ impl Reading {
         };
         for (index, entry) in modify.get("set-parameters").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let values = entry["values"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            match entry["param-id"].as_str() {
-                Some(parameter) => read
-                    .parameters
-                    .push(Setting { parameter: parameter.to_owned(), values: values.map(ToOwned::to_owned).collect() }),
-                None => {
-                    self.fault(format!("/profile/modify/set-parameters/{index}/param-id"), "required", "must be given");
-                }
+            let values: Vec<String> = values.map(ToOwned::to_owned).collect();
+            let fits = |value: &String| (1..=2000).contains(&value.chars().count());
+            if index >= MOST_PARAMETERS || values.len() > MOST_VALUES || !values.iter().all(fits) {
+                let at = format!("/profile/modify/set-parameters/{index}/values");
+                self.fault(at, "too_long", format!("must be at most {MOST_VALUES} of 1 to 2000 characters"));
+            }
+            if let Some(parameter) = entry["param-id"].as_str().filter(|id| is_token(id)) {
+                read.parameters.push(Setting { parameter: parameter.to_owned(), values });
+            } else {
+                let at = format!("/profile/modify/set-parameters/{index}/param-id");
+                self.fault(at, "required", "must be given, and be a token of at most 400 bytes");
             }
         }
         for (index, alter) in taken(modify, "alters", is_our_alter) {
@@ -215,6 +224,11 @@ fn adjustment_of(alter: &Value) -> Option<Adjustment> {
     Some(Adjustment { control: alter["control-id"].as_str()?.to_owned(), guidance, weight })
 }
 
+/// Whether a text can be an id, or a pattern of one.
+fn is_token(text: &str) -> bool {
+    (1..=400).contains(&text.len()) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 fn selector_of(selector: &Value) -> Option<Selector> {
     let object = selector.as_object()?;
     let mut read = Selector::default();
@@ -241,7 +255,9 @@ fn selector_of(selector: &Value) -> Option<Selector> {
             _ => return None,
         }
     }
-    (!read.ids.is_empty() || !read.matching.is_empty()).then_some(read)
+    let tokens = read.ids.iter().chain(&read.matching).all(|text| is_token(text));
+    let all_fit = read.ids.len() <= 20_000 && read.matching.len() <= 100 && tokens;
+    (all_fit && !(read.ids.is_empty() && read.matching.is_empty())).then_some(read)
 }
 
 /// Takes the entries of a list that are of some sort, with their places; a list that is empty then goes.

@@ -64,7 +64,7 @@ pub struct AssessmentAnswer {
     #[serde(default)]
     #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
     pub assignee: Option<Uuid>,
-    /// How far it is met. Where the checklist grades by indicators, these say so when it is absent.
+    /// How far it is met. Where the checklist grades by indicators and some are given, these say so when it is absent or null.
     #[serde(default)]
     pub status: Option<ResponseStatus>,
     /// How it is met, or what is missing.
@@ -172,22 +172,23 @@ async fn update_assessment_responses(
     let (Path(id), Answers(rows)) = (id, body);
     let answered = app.db.write(caller.actor()?, move |tx| {
         let current = opened(tx, id)?;
-        answer(tx, &current, &rows)
+        let results = answer(tx, &current, &rows)?;
+        if results.iter().any(|result| result.outcome == AnswerOutcome::Updated) {
+            assessments::begin(tx, &current)?;
+        }
+        Ok::<_, Problem>(results)
     });
     let results = AssessmentAnswerResults { results: answered.await? };
     whole(&request, &results)
 }
 
-/// An assessment that is open for answers; with the first one it is in progress. Those who answer do not wait for each other.
+/// An assessment that is open for answers, locked alone as long as the first is to come, which brings it on; then those who
+/// answer do not wait for each other.
 fn opened(tx: &mut Tx<'_>, id: Uuid) -> Result<Assessment, Problem> {
     let of = assessments::Sight::new(tx.roles(), tx.actor().principal.user_id());
     let seen = assessments::find(&mut tx.conn(), &of, id)?;
-    if seen.status == assessments::AssessmentStatus::Planned {
-        let current = own(tx, id, Lock::Alone)?;
-        assessments::check_open(&current)?;
-        return Ok(assessments::begin(tx, &current)?);
-    }
-    let current = own(tx, id, Lock::Shared)?;
+    let alone = seen.status == assessments::AssessmentStatus::Planned;
+    let current = own(tx, id, if alone { Lock::Alone } else { Lock::Shared })?;
     assessments::check_open(&current)?;
     Ok(current)
 }
@@ -332,7 +333,8 @@ fn wanted(
         }
     }
     if known.rule == ScoringRule::Graded && faults.is_empty() && !said.indicators.is_empty() {
-        faults.extend(graded(indicators, &mut said, row.contains_key("status")));
+        let silent = row.get("status").is_none_or(Value::is_null) && row.contains_key("indicators");
+        faults.extend(graded(indicators, &mut said, silent));
     }
     if said.status == Some(ResponseStatus::NotApplicable) && said.justification.is_none() {
         faults.push(Fault::new("/justification", "required", "must say why it does not apply"));
@@ -341,11 +343,12 @@ fn wanted(
     Ok(if faults.is_empty() { Ok(StoredState::from(Answer { assignee, said })) } else { Err(faults) })
 }
 
-/// Holds an answer to the grade that its indicators give: that is the answer unless another is given, which needs a reason.
-fn graded(indicators: &[Indicator], said: &mut Said, given: bool) -> Option<Fault> {
+/// Holds an answer to the grade that its indicators give: that is the answer where they come without one; another needs a
+/// reason.
+fn graded(indicators: &[Indicator], said: &mut Said, silent: bool) -> Option<Fault> {
     let answers: Vec<StoredIndicator> = said.indicators.iter().cloned().map(Into::into).collect();
     let derived = score::status(score::grade(indicators, &answers)?);
-    if !given {
+    if silent {
         said.status = Some(derived);
     }
     let differs = said.status.is_some_and(|status| status != derived && status != ResponseStatus::NotApplicable);
