@@ -107,6 +107,22 @@ fn a_selection_is_what_it_includes_less_what_it_excludes() {
 }
 
 #[test]
+fn patterns_do_not_keep_the_service_busy() {
+    let server = Server::start();
+    let keeper = Keeper::new(&server);
+    let mut many = catalog();
+    let long = "a".repeat(300);
+    let controls = (0..3000).map(|n| json!({ "id": format!("{long}{n}"), "title": "Long" }));
+    many["catalog"]["controls"] = controls.collect();
+    let framework = keeper.framework("1.0", &many);
+    let pattern = "a*".repeat(150) + "b";
+    let include = |patterns: usize| json!([{ "matching": vec![pattern.as_str(); patterns] }]);
+    let body = |patterns| checklist("hackney", framework.text("slug")).with("include", include(patterns));
+    let refused = keeper.author.post("/v1/checklists", body(90)).expect(409);
+    assert_eq!(refused.faults(), ["#/include/0/matching/0 too_complex"]);
+}
+
+#[test]
 fn what_is_said_of_a_draft_changes_and_what_was_published_stays() {
     let server = Server::start();
     let keeper = Keeper::new(&server);
@@ -219,6 +235,14 @@ fn a_profile_comes_out_as_it_went_in() {
     let out = keeper.author.get(&path).expect(200).json;
     assert_eq!(out, sent);
     assert_eq!(put(&out)["version"], kept["version"], "the same again changes nothing");
+
+    // One of others, which says nothing of scoring, comes out as it came.
+    let plain = checklist("hackney", framework.text("slug")).with("edition", "3.0");
+    let plain = keeper.author.post("/v1/checklists", plain).expect(201);
+    let plain_path = format!("{}/oscal", plain.header("location").unwrap());
+    let foreign = keeper.author.call("PUT", &plain_path).body("application/json", profile().to_string());
+    foreign.header("If-Match", "*").expect(200);
+    assert_eq!(keeper.author.get(&plain_path).expect(200).json, profile());
 
     // One that was made here, with groups, becomes a fixed point.
     let body = checklist("hackney", framework.text("slug"))

@@ -8,6 +8,9 @@ use db::checklists::Selector;
 use db::checklists::controls::Selected;
 use db::frameworks::items::{ItemKind, Outline};
 
+/// How many comparisons of a character of a pattern with one of an id are made for a selection at most.
+const MOST_WORK: usize = 100_000_000;
+
 /// What a checklist's keeper adds to a control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjustment {
@@ -100,39 +103,42 @@ impl<'o> Framework<'o> {
 
     /// The places of the controls that selectors mean.
     fn meant(&self, at: &str, selectors: &[Selector], faults: &mut Vec<Fault>) -> HashSet<i32> {
-        let mut meant = HashSet::new();
+        let (mut named, mut through) = (HashSet::new(), HashSet::new());
+        let letters: usize = self.controls().map(|(_, id)| id.len()).sum();
+        let mut work = 0;
         for (index, selector) in selectors.iter().enumerate() {
-            let mut named = HashSet::new();
-            for (kind, what, ids) in
-                [(ItemKind::Control, "ids", &selector.ids), (ItemKind::Group, "groups", &selector.groups)]
-            {
+            let kinds = [(ItemKind::Control, "ids", &selector.ids), (ItemKind::Group, "groups", &selector.groups)];
+            let mut here = HashSet::new();
+            for (kind, what, ids) in kinds {
                 for (place, id) in ids.iter().enumerate() {
                     if let Some(item) = self.by_id.get(id.as_str()).filter(|item| item.kind == kind) {
-                        named.insert(item.position);
+                        here.insert(item.position);
+                        // All that is in a group is meant; what is in a control when it says so.
+                        through.extend((kind == ItemKind::Group).then_some(item.position));
                     } else {
                         let detail = format!("names no {kind} of the framework");
                         faults.push(Fault::new(format!("{at}/{index}/{what}/{place}"), "unknown_control", detail));
                     }
                 }
             }
-            let matching = |id: &str| selector.matching.iter().any(|pattern| matches(pattern, id));
-            named.extend(self.controls().filter(|(_, id)| matching(id)).map(|(position, _)| position));
-            // All that is in a group; what is in a control when it says so.
-            let through: HashSet<i32> = named
-                .iter()
-                .copied()
-                .filter(|position| {
-                    selector.with_child_controls == Some(true)
-                        || self.by_position.get(position).is_some_and(|item| item.kind == ItemKind::Group)
-                })
-                .collect();
-            meant.extend(
-                self.controls()
-                    .map(|(position, _)| position)
-                    .filter(|position| named.contains(position) || self.is_within(*position, &through)),
-            );
+            for (place, pattern) in selector.matching.iter().enumerate() {
+                work += pattern.len() * letters;
+                if work > MOST_WORK {
+                    let detail = "is one pattern too many, or too long, for so large a framework";
+                    faults.push(Fault::new(format!("{at}/{index}/matching/{place}"), "too_complex", detail));
+                    break;
+                }
+                here.extend(self.controls().filter(|(_, id)| matches(pattern, id)).map(|(position, _)| position));
+            }
+            if selector.with_child_controls == Some(true) {
+                through.extend(&here);
+            }
+            named.extend(here);
         }
-        meant
+        let places = self.controls().map(|(position, _)| position);
+        places
+            .filter(|place| named.contains(place) || !through.is_empty() && self.is_within(*place, &through))
+            .collect()
     }
 }
 

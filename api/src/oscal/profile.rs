@@ -344,7 +344,9 @@ fn selector_as_oscal(selector: &Selector, in_groups: &impl Fn(&[String]) -> Vec<
 fn properties(whole: &mut Map<String, Value>, profile: &Profile) {
     let prop = |name: &str, value: String| json!({ "name": name, "ns": NS, "value": value });
     let mut ours: Vec<Value> = Vec::new();
-    ours.extend(profile.scoring.map(|rule| prop("scoring", rule.to_string())));
+    // The plainest rule goes without saying, so that a profile of others comes out as it came.
+    let rule = profile.scoring.filter(|rule| *rule != ScoringRule::AllMet);
+    ours.extend(rule.map(|rule| prop("scoring", rule.to_string())));
     ours.extend(profile.due_months.map(|months| prop("due-months", months.to_string())));
     ours.extend(profile.applies_to.iter().flatten().map(|kind| prop("applies-to", kind.clone())));
     appended(whole.get_mut("metadata"), "props", ours);

@@ -97,7 +97,7 @@ create table assessment_responses (
   constraint assessment_responses_pkey primary key (assessment_id, position),
   constraint assessment_responses_control_once unique (assessment_id, control_id),
   constraint assessment_responses_status_check check (status in ('met', 'partly_met', 'not_met', 'not_applicable')),
-  constraint assessment_responses_statement_length check (char_length(statement) between 1 and 10000),
+  constraint assessment_responses_statement_length check (char_length(statement) between 1 and 20000),
   constraint assessment_responses_justification_length check (char_length(justification) between 1 and 5000),
   constraint assessment_responses_indicators_is_list check (jsonb_typeof(indicators) = 'array'),
   constraint assessment_responses_evidence_count check (cardinality(evidence) <= 50),

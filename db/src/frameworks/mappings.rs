@@ -15,7 +15,7 @@ use crate::vocabulary::vocabulary;
 use crate::{Page, Result};
 
 /// To how many controls of others those of a framework are related at most.
-pub const MOST: usize = 10_000;
+pub const MOST: usize = 5000;
 
 vocabulary! {
     /// How what a control asks for relates to what another asks for. `equal`: it is the same. `subset`: all of it is in

@@ -71,7 +71,7 @@ pub struct AssessmentAnswer {
     #[serde(default)]
     #[schema(
         min_length = 1,
-        max_length = 10_000,
+        max_length = 20_000,
         pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "HR tells IT each morning who has left."
     )]

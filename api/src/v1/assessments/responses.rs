@@ -81,7 +81,7 @@ pub(crate) struct Said {
     /// How it is met, or what is missing.
     #[schema(
         min_length = 1,
-        max_length = 10_000,
+        max_length = 20_000,
         pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
         example = "HR tells IT each morning who has left."
     )]
@@ -116,7 +116,7 @@ pub struct IndicatorAnswer {
     pub met: bool,
     /// What else there is to say.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 2000, pattern = r"^[^\u0000]+$", example = "Since April.")]
+    #[schema(min_length = 1, max_length = 5000, pattern = r"^[^\u0000]+$", example = "Since April.")]
     pub remarks: Option<String>,
 }
 

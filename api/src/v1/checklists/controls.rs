@@ -216,8 +216,6 @@ async fn put_checklist_oscal(
     let (Path(key), Upload { media_type: _, file }) = (ids, upload);
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = kept(tx, &key)?;
-        if_match.check(current.version)?;
-        checklists::check_draft(&current)?;
         let mut start = &*file;
         start.rewind().map_err(|error| Problem::unavailable(format!("a file cannot be read again: {error}")))?;
         let document: Value = serde_json::from_reader(BufReader::new(start)).map_err(|error| {
@@ -225,6 +223,9 @@ async fn put_checklist_oscal(
             Problem::invalid([db::Fault::new("", "malformed_json", format!("is not JSON: {told}"))])
         })?;
         let read = profile::read(&document).map_err(Problem::invalid)?;
+        // What is wrong with the file is told whatever became of the checklist.
+        if_match.check(current.version)?;
+        checklists::check_draft(&current)?;
         let state = StoredState {
             included: Json(read.included),
             excluded: Json(read.excluded),

@@ -209,7 +209,7 @@ pub struct ChecklistState {
     pub supersedes: Option<String>,
     /// What is added to controls that it selects; of others nothing is.
     #[serde(default)]
-    #[schema(max_items = 20_000, example = json!([{ "control": "access-1", "guidance": "Ask HR.", "weight": 2 }]))]
+    #[schema(max_items = 10_000, example = json!([{ "control": "access-1", "guidance": "Ask HR.", "weight": 2 }]))]
     pub controls: Vec<ChecklistAdjustment>,
 }
 

@@ -261,12 +261,12 @@ async fn put_framework_oscal(
     let (Path(key), Upload { media_type: _, file }) = (ids, upload);
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = kept(tx, &key)?;
-        if_match.check(current.version)?;
-        frameworks::check_draft(&current)?;
         let mut start = &*file;
         let unreadable = |error| Problem::unavailable(format!("a file cannot be read again: {error}"));
         start.rewind().map_err(unreadable)?;
         let read = catalog::read(BufReader::new(start)).map_err(Problem::invalid)?;
+        // What is wrong with the file is told whatever became of the framework.
+        if_match.check(current.version)?;
         Ok::<_, Problem>(shown(items::put(tx, &current, &read.envelope, &read.items)?))
     });
     changed.await

@@ -67,7 +67,7 @@ pub struct FrameworkMappingPage {
 #[serde(rename_all = "camelCase")]
 pub struct PutFrameworkMappings {
     /// The mappings, each pair of controls once.
-    #[schema(max_items = 10_000, example = json!([
+    #[schema(max_items = 5000, example = json!([
         { "control": "access-1", "relationship": "subset", "target": "caf-for-local-government", "targetControl": "caf-b2.a" },
     ]))]
     pub mappings: Vec<NewFrameworkMapping>,
