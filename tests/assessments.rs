@@ -303,7 +303,9 @@ fn an_assessment_goes_its_way_and_stays_as_it_was_assured() {
         scene.assurer.get(&format!("{path}/{part}")).expect(200);
         scene.stranger.get(&format!("{path}/{part}")).expect(404);
     }
-    answer_as(&scene.assurer, &planned, &json!([{ "control": "ac-1", "version": 3, "status": "not_met" }])).faults();
+    let by_assurer =
+        answer_as(&scene.assurer, &planned, &json!([{ "control": "ac-1", "version": 3, "status": "not_met" }]));
+    assert_eq!(by_assurer.status, 403, "who assures it does not answer it");
     scene.assurer.get(&evidence).expect(200);
     let said = scene
         .assurer

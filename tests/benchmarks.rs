@@ -16,7 +16,6 @@ impl<'s> Peers<'s> {
     fn new(server: &'s Server) -> Self {
         let keeper = Keeper::new(server);
         let framework = keeper.framework("1.0", &larger());
-        server.add_organisation(council("Assurer"));
         Self { server, checklist: keeper.checklist(checklist("hackney", framework.text("slug"))) }
     }
 

@@ -1,4 +1,4 @@
-//! Answers as a table (CSV, RFC 4180): a row a control, for those who work in spreadsheets. What comes in has the columns of
+//! Answers that come in as a table (CSV, RFC 4180): a row a control, for those who work in spreadsheets. What comes in has the columns of
 //! what went out; others are passed over, and a cell that is blank clears what was said.
 
 use std::io::BufRead;
@@ -6,13 +6,12 @@ use std::io::BufRead;
 use db::Fault;
 use serde_json::{Map, Value, json};
 
-use crate::import::lines::{At, Lines, Records, Trouble};
+use crate::http::spreadsheet::armed;
+use crate::import::lines::{At, Lines, Records};
 use crate::words::kebab_case;
 
 /// How many rows are read.
 pub const MOST: usize = 2000;
-/// With what a cell begins that a spreadsheet takes for a formula.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 /// How many faults are told.
 const MOST_FAULTS: usize = 100;
 /// Columns that are read, as they are compared, with the fields that they are.
@@ -67,11 +66,7 @@ pub fn read(file: impl BufRead) -> Result<Value, Vec<Fault>> {
                 rows.push(Value::Null);
             }
             Err(trouble) => {
-                let (code, detail) = match trouble {
-                    Trouble::NotUtf8(_) => ("not_utf8", "is not UTF-8"),
-                    Trouble::TooLong => ("too_long", "is too long"),
-                    Trouble::OpenQuote => ("open_quote", "opens a quote that is never closed"),
-                };
+                let (code, detail) = trouble.told();
                 faults.push(Fault::new(at, code, format!("line {line}: {detail}")));
                 rows.push(Value::Null);
             }
@@ -97,25 +92,4 @@ fn value(field: &str, cell: &str) -> Value {
         "assignee" => text.into(),
         _ => cell.into(),
     }
-}
-
-/// What a spreadsheet would take for a formula, as the text that it is (OWASP, CSV injection).
-#[must_use]
-pub fn defused(cell: String) -> String {
-    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
-}
-
-/// The text that was [`defused`].
-fn armed(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(cell)
-}
-
-/// The rows as a file, behind a header.
-pub fn write<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<Vec<u8>, String> {
-    let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    file.write_record(header).map_err(|error| error.to_string())?;
-    for cells in rows {
-        file.write_record(cells.map(defused)).map_err(|error| error.to_string())?;
-    }
-    file.into_inner().map_err(|error| error.to_string())
 }

@@ -9,6 +9,7 @@ pub mod page;
 pub mod patch;
 pub mod path;
 pub mod query;
+pub mod spreadsheet;
 pub mod text;
 pub mod upload;
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Seek as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +82,13 @@ async fn next(payload: &mut Payload) -> Option<Result<Bytes, Problem>> {
             Problem::invalid([db::Fault::new("", "unreadable", format!("could not be read: {error}"))])
         }),
     )
+}
+
+/// A file that was received, from its beginning.
+pub fn rewound(file: &File) -> Result<&File, Problem> {
+    let mut start = file;
+    start.rewind().map_err(|error| Problem::unavailable(format!("a file cannot be read again: {error}")))?;
+    Ok(file)
 }
 
 /// The disk is full, as a rule: that passes.

@@ -32,6 +32,18 @@ pub enum Trouble {
     OpenQuote,
 }
 
+impl Trouble {
+    /// A stable word for programs, and a sentence without its subject for people.
+    #[must_use]
+    pub fn told(&self) -> (&'static str, String) {
+        match self {
+            Self::NotUtf8(offset) => ("not_utf8", format!("is not UTF-8 at byte {offset} of the file")),
+            Self::TooLong => ("too_long", format!("has more than {MAX_LINE} bytes")),
+            Self::OpenQuote => ("open_quote", "opens a quote that is never closed".to_owned()),
+        }
+    }
+}
+
 /// A line, if it can be read.
 type Line = At<Result<String, Trouble>>;
 

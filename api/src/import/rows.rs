@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::lines::{self, At, Lines, Records, Trouble};
+use super::lines::{At, Lines, Records, Trouble};
 use super::{Content, Format, Options, Resource, Row, citations, csv, fault, organisations, products};
 
 /// The rows of a file. What is wrong with a row is told in it; an error is one of reading.
@@ -128,10 +128,6 @@ fn json_row(resource: Resource, line: u64, text: &str, options: &Options, defaul
 
 /// Why a line is no row.
 pub(super) fn unreadable(line: u64, trouble: &Trouble) -> Row {
-    let (code, detail) = match trouble {
-        Trouble::NotUtf8(offset) => ("not_utf8", format!("is not UTF-8 at byte {offset} of the file")),
-        Trouble::TooLong => ("too_long", format!("has more than {} bytes", lines::MAX_LINE)),
-        Trouble::OpenQuote => ("open_quote", "opens a quote that is never closed".to_owned()),
-    };
+    let (code, detail) = trouble.told();
     Row::unreadable(line, fault("", code, detail))
 }

@@ -13,7 +13,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::terms::line;
 use super::values::uprn;
 use crate::contract::faults::child;
-use crate::import::lines::{At, Lines, Records, Trouble};
+use crate::import::lines::{At, Lines, Records};
 use crate::words::kebab_case;
 
 /// How many faults are looked for; behind them rows are only counted.
@@ -161,21 +161,13 @@ fn csv(file: impl BufRead, rows: &mut Rows) -> Result<(), Fault> {
                 let detail = format!("has {} cells where the header has {}", cells.len(), header.len());
                 row.unreadable = Some(("wrong_length", detail));
             }
-            Err(trouble) => row.unreadable = Some(unreadable(&trouble)),
+            Err(trouble) => row.unreadable = Some(trouble.told()),
         }
         if !rows.take(row) {
             break;
         }
     }
     Ok(())
-}
-
-fn unreadable(trouble: &Trouble) -> (&'static str, String) {
-    match trouble {
-        Trouble::NotUtf8(offset) => ("not_utf8", format!("is not UTF-8 at byte {offset} of the file")),
-        Trouble::TooLong => ("too_long", "is too long".to_owned()),
-        Trouble::OpenQuote => ("open_quote", "opens a quote that is never closed".to_owned()),
-    }
 }
 
 /// Ends the reading of a file of which enough was read.

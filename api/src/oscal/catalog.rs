@@ -8,6 +8,7 @@ use db::types::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::told;
 use crate::contract::faults::child;
 
 /// How deep groups and controls go.
@@ -70,8 +71,7 @@ pub fn read(file: impl std::io::Read) -> Result<Catalog, Vec<Fault>> {
     let document: Document = serde_json::from_reader(file).map_err(|error| {
         let place = if error.is_data() && !error.to_string().contains("an object with") { "/catalog" } else { "" };
         let code = if error.is_data() { "wrong_type" } else { "malformed_json" };
-        let told: String = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
-        vec![Fault::new(place, code, format!("is no OSCAL catalog: {told}"))]
+        vec![Fault::new(place, code, format!("is no OSCAL catalog: {}", told(&error)))]
     })?;
     let mut reading = Reading::default();
     for name in document.unknown.keys() {

@@ -7,12 +7,36 @@ pub mod results;
 pub mod write;
 
 use serde_json::Value;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use uuid::Uuid;
 
 /// Namespace of the properties that OSCAL has no name for.
 pub const NS: &str = "https://api.loti.example/ns/oscal";
 /// The version of OSCAL in which we write.
 pub const VERSION: &str = "1.1.2";
+
+/// The schema of a document of OSCAL: it has one of some models, by name, of which no more is said than what it is, with an
+/// example. What it consists of, NIST says.
+pub(crate) fn document<const N: usize>(
+    description: &'static str,
+    models: [(&'static str, &'static str, Value); N],
+) -> RefOr<Schema> {
+    let mut document = ObjectBuilder::new().description(Some(description));
+    for (name, what, example) in models {
+        let whole = ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(what)).examples([example]);
+        document = document.property(name, whole);
+        if N == 1 {
+            document = document.required(name);
+        }
+    }
+    document.into()
+}
+
+/// What a reader of JSON says of a file, on a line of bounded length: it repeats what stands there.
+fn told(error: &serde_json::Error) -> String {
+    error.to_string().chars().filter(|c| !c.is_control()).take(200).collect()
+}
 
 /// Gives an object another member.
 pub(crate) fn insert(object: &mut Value, name: &str, value: impl Into<Value>) {

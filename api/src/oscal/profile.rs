@@ -6,7 +6,7 @@ use db::checklists::{ScoringRule, Selector, Setting};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{NS, VERSION, insert, text, uuid};
+use super::{NS, VERSION, insert, text, told, uuid};
 use crate::compliance::selection::Adjustment;
 
 /// How many selectors, parameters and values of one a checklist has at most.
@@ -36,7 +36,9 @@ pub struct Profile {
 }
 
 /// Reads a profile; else everything that is wrong with it.
-pub fn read(document: &Value) -> Result<Profile, Vec<Fault>> {
+pub fn read(file: impl std::io::Read) -> Result<Profile, Vec<Fault>> {
+    let document: Value = serde_json::from_reader(file)
+        .map_err(|error| vec![Fault::new("", "malformed_json", format!("is no OSCAL profile: {}", told(&error)))])?;
     let mut reading = Reading { faults: Vec::new() };
     let Some(profile) = document.get("profile").and_then(Value::as_object) else {
         return Err(vec![Fault::new("/profile", "required", "must be given, and be an object")]);

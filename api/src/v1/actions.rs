@@ -23,9 +23,9 @@ use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, 
 use crate::merge_patch;
 use crate::problem::Problem;
 use crate::routes::Routes;
-use crate::v1::assessments::wire::PersonReference;
-use crate::v1::assessments::{AssessmentPath, own, sight};
+use crate::v1::assessments::{AssessmentPath, own, sight, unknown_controls};
 use crate::v1::organisations::wire::OrganisationReference;
+use crate::v1::people::PersonReference;
 
 /// The operations on actions.
 #[must_use]
@@ -285,11 +285,9 @@ fn checked(
     {
         faults.push(Fault::new("/owner", "unknown_person", "is no contributor of the organisation"));
     }
-    let known = responses::positions(&mut tx.conn(), of, &controls)?;
+    faults.extend(unknown_controls(tx, of, &controls, |index| format!("/controls/{index}"))?);
     for (index, control) in controls.iter().enumerate() {
-        if !known.iter().any(|(id, _)| id == control) {
-            faults.push(Fault::new(format!("/controls/{index}"), "unknown_control", "is no control of the checklist"));
-        } else if controls.iter().take(index).any(|earlier| earlier == control) {
+        if controls.iter().take(index).any(|earlier| earlier == control) {
             faults.push(Fault::new(format!("/controls/{index}"), "repeated", "stands before"));
         }
     }

@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, Responder};
 use chrono::NaiveDate;
 use db::benchmarks::{self, Benchmark as Row};
-use db::checklists::{self, Sight};
+use db::checklists::{self, ChecklistState, Sight};
 use db::organisations::{Key, OrganisationKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -114,10 +114,9 @@ async fn get_benchmark(
         positions.sort_unstable();
         positions.dedup();
         let names = benchmarks::groups(conn, checklist.id, &positions)?;
-        let Some(checklist_reference) = checklists::reference(conn, checklist.id)? else {
-            return Err(Problem::not_found());
-        };
-        Ok(Benchmark { checklist: checklist_reference.into(), cohorts: cohorts(&figures, &names) })
+        let ChecklistState { slug, title, edition, .. } = checklist.state;
+        let checklist = ChecklistReference { id: checklist.id, slug, title, edition };
+        Ok::<_, Problem>(Benchmark { checklist, cohorts: cohorts(&figures, &names) })
     });
     whole(&request, &read.await?)
 }

@@ -3,7 +3,7 @@
 //! What a row means and how it is applied is in [`crate::import`].
 
 use std::fs::File;
-use std::io::{BufReader, Seek as _};
+use std::io::BufReader;
 use std::sync::Arc;
 
 use actix_web::Responder;
@@ -21,6 +21,7 @@ use crate::auth::{Caller, rules};
 use crate::http::etag::IfNoneMatchHeader;
 use crate::http::idempotency::IdempotencyKeyHeader;
 use crate::http::text::{OrganisationKey, text};
+use crate::http::upload::rewound;
 use crate::http::{Collection, Cursor, Once, Paging, Path, Query, Single, Upload};
 use crate::import::register::{DEFAULT_SOURCE, rows_of};
 use crate::problem::{CONFLICT, Fault, Problem, ProblemError};
@@ -346,12 +347,6 @@ fn send(
     let created = Import::from(imports::create(tx, &new, rewound(file)?)?);
     let (version, path) = (created.version, format!("/v1/imports/{}", created.id));
     Ok(Single::accepted(created, version, path))
-}
-
-fn rewound(file: &File) -> Result<&File, Problem> {
-    let mut start = file;
-    start.rewind().map_err(|error| Problem::unavailable(format!("a file cannot be read again: {error}")))?;
-    Ok(file)
 }
 
 fn unknown_organisation() -> Problem {

@@ -22,6 +22,7 @@ pub mod me;
 pub mod memberships;
 pub mod networks;
 pub mod organisations;
+pub mod people;
 pub mod products;
 pub mod programmes;
 pub mod reports;

@@ -1,23 +1,24 @@
-//! Assessments: an organisation goes through a checklist. What it says to each control is in [`responses`], what those who
-//! assess and those who assure say to each other in [`comments`].
+//! Assessments: an organisation goes through a checklist. What it says to each control is in [`responses`], how it is
+//! submitted and assured in [`assurance`], what those who assess and those who assure say to each other in [`comments`].
 //!
 //! They are private to the organisation and, once submitted, to those whom it names to assure them. Who administers the
 //! platform is no exception.
 
+pub mod assurance;
 pub mod comments;
 pub mod responses;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Date, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::checklists::ChecklistReference;
 use crate::functions::{
-    assessment_progress, assessment_successor, assurer_list, checklist_ref, organisation_ref, person_ref, seconds_ago,
-    supersede_assessment,
+    assessment_progress, assessment_successor, assurer_list, checklist_ref, organisation_ref, person_ref,
 };
 use crate::organisations::{Key, Reference, known, known_by, to_limit, today};
 use crate::people::{PersonReference, Role, Roles};
@@ -26,9 +27,6 @@ use crate::tx::{Conn, Tx};
 use crate::types::Json;
 use crate::vocabulary::vocabulary;
 use crate::{Error, Fault, Page, Result, checklists};
-
-/// How many faults are told at once.
-const MOST_FAULTS: usize = 100;
 
 vocabulary! {
     /// Where an assessment stands. `planned`: nothing is answered. `in_progress`: from the first answer. `submitted`: those
@@ -264,27 +262,32 @@ pub fn list(
     Ok(Page::cut(query.select(columns()).load(conn.pg)?, limit, |last: &Assessment| last.id))
 }
 
-/// The assessments of the same organisation with editions of the same checklist that were submitted, the earliest first: how
-/// its score went.
-pub fn submitted_before(conn: &mut Conn<'_>, current: &Assessment, most: i64) -> Result<Vec<Assessment>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        id: Uuid,
-    }
-    let editions = "with recursive edition as (
-          select id, supersedes_id from checklists where id = $1
-          union select c.id, c.supersedes_id from checklists c join edition e on c.id = e.supersedes_id or c.supersedes_id = e.id)
-        select id from edition";
-    let rows: Vec<Row> = diesel::sql_query(editions).bind::<SqlUuid, _>(current.checklist_id).load(conn.pg)?;
-    let ids: Vec<Uuid> = rows.into_iter().map(|row| row.id).collect();
+/// What an assessment came to when it was submitted.
+#[derive(Debug, Clone, Queryable)]
+#[expect(missing_docs, reason = "the columns are described in the migration")]
+pub struct Scored {
+    pub id: Uuid,
+    pub status: AssessmentStatus,
+    pub submitted_at: Option<DateTime<Utc>>,
+    pub score: Option<i32>,
+}
+
+/// What the same organisation came to with editions of the same checklist, the earliest first; the latest of so many.
+pub fn scored(conn: &mut Conn<'_>, current: &Assessment, most: i64) -> Result<Vec<Scored>> {
+    let editions = "checklist_id in (with recursive edition as (
+          select c.id, c.supersedes_id from checklists c where c.id = ";
+    let related = " union select c.id, c.supersedes_id from checklists c
+            join edition e on c.id = e.supersedes_id or c.supersedes_id = e.id)
+        select id from edition)";
+    let of_editions = sql::<Bool>(editions).bind::<SqlUuid, _>(current.checklist_id).sql(related);
     let query = assessments::table
         .filter(assessments::organisation_id.eq(current.organisation_id))
-        .filter(assessments::checklist_id.eq_any(ids))
+        .filter(of_editions)
         .filter(assessments::score.is_not_null())
         .order(assessments::id.desc())
-        .limit(most);
-    let mut found: Vec<Assessment> = query.select(columns()).load(conn.pg)?;
+        .limit(most)
+        .select((assessments::id, assessments::status, assessments::submitted_at, assessments::score));
+    let mut found: Vec<Scored> = query.load(conn.pg)?;
     found.reverse();
     Ok(found)
 }
@@ -418,127 +421,6 @@ pub fn begin(tx: &mut Tx<'_>, current: &Assessment) -> Result<Assessment> {
 
 fn go_to(tx: &mut Tx<'_>, current: &Assessment, status: AssessmentStatus) -> Result<Assessment> {
     diesel::update(assessments::table.find(current.id)).set(assessments::status.eq(status)).execute(tx.pg)?;
-    advanced(tx, current)
-}
-
-/// Submits a locked assessment with the score that it comes to, if it is whole; else everything that is missing.
-pub fn submit(tx: &mut Tx<'_>, current: &Assessment, score: Option<i32>) -> Result<Assessment> {
-    if !matches!(current.status, AssessmentStatus::InProgress | AssessmentStatus::ChangesRequested) {
-        return Err(out_of_turn(current, "What is in progress, or has changes requested, is submitted."));
-    }
-    let mut faults = responses::missing(&mut tx.conn(), current.id, MOST_FAULTS)?;
-    faults.extend(pin_evidence(tx, current)?);
-    if current.assurers.0.is_empty() {
-        faults.push(Fault::new("/assurers", "required", "Name who assures it."));
-    }
-    faults.truncate(MOST_FAULTS);
-    if !faults.is_empty() {
-        return Err(Error::Conflict(faults));
-    }
-    diesel::update(assessments::table.find(current.id))
-        .set((
-            assessments::status.eq(AssessmentStatus::Submitted),
-            assessments::status_reason.eq(None::<String>),
-            assessments::submitted_at.eq(seconds_ago(0).nullable()),
-            assessments::submitted_by.eq(tx.actor().principal.user_id()),
-            assessments::score.eq(score),
-        ))
-        .execute(tx.pg)?;
-    advanced(tx, current)
-}
-
-/// Notes which revision of its evidence a locked assessment is submitted with; evidence that has expired is a fault.
-fn pin_evidence(tx: &mut Tx<'_>, current: &Assessment) -> Result<Vec<Fault>> {
-    #[derive(QueryableByName)]
-    struct Expired {
-        #[diesel(sql_type = SqlUuid)]
-        evidence_id: Uuid,
-        #[diesel(sql_type = Text)]
-        title: String,
-        #[diesel(sql_type = Date)]
-        expires_on: NaiveDate,
-        #[diesel(sql_type = Text)]
-        controls: String,
-    }
-    // Nobody revises it meanwhile.
-    diesel::sql_query(
-        "select id from evidence where id in (select evidence_id from assessment_evidence where assessment_id = $1)
-         order by id for share",
-    )
-    .bind::<SqlUuid, _>(current.id)
-    .execute(tx.pg)?;
-    diesel::sql_query(
-        "update assessment_evidence u set revision = e.revision from evidence e
-         where u.assessment_id = $1 and e.id = u.evidence_id and u.revision is distinct from e.revision",
-    )
-    .bind::<SqlUuid, _>(current.id)
-    .execute(tx.pg)?;
-    let expired: Vec<Expired> = diesel::sql_query(
-        "select u.evidence_id, e.title, r.expires_on, string_agg(a.control_id, ', ' order by a.position) as controls
-         from assessment_evidence u
-           join evidence e on e.id = u.evidence_id
-           join evidence_revisions r on r.evidence_id = u.evidence_id and r.revision = u.revision
-           join assessment_responses a on a.assessment_id = u.assessment_id and a.position = u.position
-         where u.assessment_id = $1 and r.expires_on < current_date
-         group by u.evidence_id, e.title, r.expires_on order by r.expires_on, u.evidence_id limit 100",
-    )
-    .bind::<SqlUuid, _>(current.id)
-    .load(tx.pg)?;
-    let fault = |Expired { evidence_id, title, expires_on, controls }: Expired| {
-        let controls: String = controls.chars().take(200).collect();
-        let detail = format!("`{title}` expired on {expires_on}; revise it, or take it from {controls}.");
-        Fault::new(format!("/evidence/{evidence_id}/expiresOn"), "expired", detail)
-    };
-    Ok(expired.into_iter().map(fault).collect())
-}
-
-/// Sends a locked assessment that was submitted back, with what is to be changed: in general, and of responses by control.
-pub fn request_changes(
-    tx: &mut Tx<'_>,
-    current: &Assessment,
-    reason: &str,
-    of_controls: &[(String, String)],
-) -> Result<Assessment> {
-    if current.status != AssessmentStatus::Submitted {
-        return Err(out_of_turn(current, "Changes are requested of what was submitted."));
-    }
-    responses::request_changes(tx, current, of_controls)?;
-    diesel::update(assessments::table.find(current.id))
-        .set((
-            assessments::status.eq(AssessmentStatus::ChangesRequested),
-            assessments::status_reason.eq(reason),
-            assessments::score.eq(None::<i32>),
-        ))
-        .execute(tx.pg)?;
-    advanced(tx, current)
-}
-
-/// Assures a locked assessment that was submitted; the one that it supersedes is superseded.
-pub fn assure(
-    tx: &mut Tx<'_>,
-    current: &Assessment,
-    person: Uuid,
-    for_organisation: Option<Uuid>,
-    statement: &str,
-) -> Result<Assessment> {
-    if current.status != AssessmentStatus::Submitted {
-        return Err(out_of_turn(current, "What was submitted is assured."));
-    }
-    diesel::update(assessments::table.find(current.id))
-        .set((
-            assessments::status.eq(AssessmentStatus::Assured),
-            assessments::assured_at.eq(seconds_ago(0).nullable()),
-            assessments::assured_by.eq(person),
-            assessments::assured_for_id.eq(for_organisation),
-            assessments::assurance.eq(statement),
-        ))
-        .execute(tx.pg)?;
-    let earlier: Option<Uuid> = diesel::select(supersede_assessment(current.id)).get_result(tx.pg)?;
-    if let Some(earlier) = earlier {
-        let told = |status: AssessmentStatus| serde_json::json!({ "status": status });
-        let (before, after) = (told(AssessmentStatus::Assured), told(AssessmentStatus::Superseded));
-        tx.audit_in(current.organisation_id, "assessments", earlier, Some(&before), Some(&after))?;
-    }
     advanced(tx, current)
 }
 

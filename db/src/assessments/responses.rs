@@ -288,6 +288,9 @@ pub fn indicators(
 
 /// Which of these are evidence of the organisation of an assessment.
 pub fn known_evidence(conn: &mut Conn<'_>, of: &Assessment, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let query =
         evidence::table.filter(evidence::organisation_id.eq(of.organisation_id)).filter(evidence::id.eq_any(ids));
     Ok(query.select(evidence::id).load(conn.pg)?)
@@ -295,6 +298,9 @@ pub fn known_evidence(conn: &mut Conn<'_>, of: &Assessment, ids: &[Uuid]) -> Res
 
 /// Which of these contribute for the organisation of an assessment.
 pub fn known_people(conn: &mut Conn<'_>, organisation_id: Uuid, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let query = memberships::table
         .filter(memberships::organisation_id.eq(organisation_id))
         .filter(memberships::user_id.eq_any(ids))
@@ -322,20 +328,16 @@ pub fn answer(
         return Ok(current.facts.version);
     }
     let version = current.facts.version + 1;
-    let row = responses::table.find((of.id, current.facts.position));
-    diesel::update(row)
+    diesel::update(responses::table.find((of.id, current.facts.position)))
         .set((
             state,
             responses::version.eq(version),
             responses::updated_at.eq(seconds_ago(0)),
             responses::updated_by.eq(tx.actor().principal.user_id()),
+            responses::look_again.eq(current.facts.look_again.filter(|_| !looked_at)),
+            responses::change_requested.eq(current.facts.change_requested.as_ref().filter(|_| !looked_at)),
         ))
         .execute(tx.pg)?;
-    if looked_at && marked {
-        diesel::update(row)
-            .set((responses::look_again.eq(None::<LookAgain>), responses::change_requested.eq(None::<String>)))
-            .execute(tx.pg)?;
-    }
     if current.state.evidence != state.evidence {
         let held = uses::table.filter(uses::assessment_id.eq(of.id)).filter(uses::position.eq(current.facts.position));
         diesel::delete(held).execute(tx.pg)?;

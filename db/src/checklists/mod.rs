@@ -244,12 +244,6 @@ pub fn find(conn: &mut Conn<'_>, sight: &Sight, key: &Key) -> Result<Checklist> 
     Ok(checklists::table.filter(checklists::id.eq(id)).filter(sight.condition()).select(columns()).first(conn.pg)?)
 }
 
-/// A checklist as others refer to it.
-pub fn reference(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<ChecklistReference>> {
-    let found: Option<Json<ChecklistReference>> = diesel::select(checklist_ref(Some(id))).get_result(conn.pg)?;
-    Ok(found.map(|found| found.0))
-}
-
 /// Id of the one that has this id, or ever had this slug.
 pub fn id_of(conn: &mut Conn<'_>, key: &Key) -> Result<Uuid> {
     match key {

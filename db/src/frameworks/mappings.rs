@@ -5,7 +5,7 @@ use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Framework, FrameworkReference, Sight};
+use super::{Framework, FrameworkReference, own};
 use crate::functions::framework_ref;
 use crate::organisations::to_limit;
 use crate::schema::{framework_mappings as mappings, frameworks};
@@ -137,15 +137,15 @@ pub fn known_controls(conn: &mut Conn<'_>, asked: &[(Uuid, String)]) -> Result<V
 /// Puts other relations in place of those from the controls of a locked framework that was published. When they are the
 /// same nothing is written.
 pub fn put(tx: &mut Tx<'_>, current: &Framework, wanted: &[Relation]) -> Result<Framework> {
-    let own = || mappings::table.filter(mappings::framework_id.eq(current.id));
-    let mut held: Vec<Relation> = own().select(Relation::as_select()).load(tx.pg)?;
+    let from_it = || mappings::table.filter(mappings::framework_id.eq(current.id));
+    let mut held: Vec<Relation> = from_it().select(Relation::as_select()).load(tx.pg)?;
     held.sort();
     let mut sorted = wanted.to_vec();
     sorted.sort();
     if held == sorted {
         return Ok(current.clone());
     }
-    diesel::delete(own()).execute(tx.pg)?;
+    diesel::delete(from_it()).execute(tx.pg)?;
     let statement = "insert into framework_mappings
           (framework_id, item_id, target_framework_id, target_item_id, relationship, remarks)
         select $1, row.* from unnest($2, $3, $4, $5, $6) as row";
@@ -162,5 +162,5 @@ pub fn put(tx: &mut Tx<'_>, current: &Framework, wanted: &[Relation]) -> Result<
     let told = |relations: &[Relation]| serde_json::json!({ "mappings": relations });
     let (before, after) = (told(&held), told(&sorted));
     tx.audit_in(current.state.organisation_id, "framework_mappings", current.id, Some(&before), Some(&after))?;
-    super::find(&mut tx.conn(), &Sight::everything(), &crate::organisations::Key::Id(current.id))
+    own(tx, current.id)
 }

@@ -73,14 +73,6 @@ pub struct FrameworkState {
     pub supersedes_id: Option<Uuid>,
 }
 
-impl Framework {
-    /// Whether it was not published yet.
-    #[must_use]
-    pub fn is_draft(&self) -> bool {
-        self.status == FrameworkStatus::Draft
-    }
-}
-
 /// A framework, as others refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameworkReference {
@@ -125,11 +117,6 @@ impl Sight {
     pub fn new(roles: &Roles) -> Self {
         let organisations = roles.with(Role::Contributor).map(|membership| membership.organisation_id).collect();
         Self { everything: roles.administers(), organisations }
-    }
-
-    /// Of the service itself.
-    pub(crate) fn everything() -> Self {
-        Self { everything: true, organisations: Vec::new() }
     }
 
     fn condition(&self) -> Condition {

@@ -12,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::wire::PersonReference;
 use super::{AssessmentPath, path_of, sight};
 use crate::app::App;
 use crate::auth::{Caller, rules};
@@ -23,6 +22,7 @@ use crate::http::{Collection, Cursor, Json, Once, Paging, Path, Query, Single};
 use crate::markdown;
 use crate::problem::Problem;
 use crate::routes::Routes;
+use crate::v1::people::PersonReference;
 
 /// The operations here.
 #[must_use]

@@ -12,7 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::Months;
-use db::assessments::{self, AssessmentStatus, Filter, Lock, NewAssurer, Origin, Sight};
+use db::assessments::{self, AssessmentStatus, Filter, Lock, NewAssurer, Origin, Sight, assurance};
 use db::checklists::{self, ChecklistStatus};
 use db::organisations::{self, Key};
 use db::{Actor, Fault, Roles, Tx};
@@ -345,7 +345,7 @@ async fn submit_assessment(once: Once, id: Path<Uuid>) -> Result<impl Responder,
         let checklist = results::checklist(&mut tx.conn(), &current)?;
         let counted = assessments::responses::counted(&mut tx.conn(), &current)?;
         let score = score::whole(checklist.state.scoring, &counted).score();
-        Ok(shown(assessments::submit(tx, &current, score)?))
+        Ok(shown(assurance::submit(tx, &current, score)?))
     });
     submitted.await
 }
@@ -376,16 +376,11 @@ async fn request_assessment_changes(
         let wanted: Vec<(String, String)> =
             controls.iter().map(|change| (change.control.clone(), change.reason.clone())).collect();
         let named: Vec<String> = wanted.iter().map(|(control, _)| control.clone()).collect();
-        let known = assessments::responses::positions(&mut tx.conn(), &current, &named)?;
-        let unknown = named.iter().enumerate().filter(|(_, control)| !known.iter().any(|(id, _)| id == *control));
-        let fault = |(index, _): (usize, &String)| {
-            Fault::new(format!("/controls/{index}/control"), "unknown_control", "is no control of the checklist")
-        };
-        let faults: Vec<Fault> = unknown.map(fault).take(100).collect();
+        let faults = unknown_controls(tx, &current, &named, |index| format!("/controls/{index}/control"))?;
         if !faults.is_empty() {
             return Err(Problem::conflict(&faults));
         }
-        Ok(shown(assessments::request_changes(tx, &current, &reason, &wanted)?))
+        Ok(shown(assurance::request_changes(tx, &current, &reason, &wanted)?))
     });
     returned.await
 }
@@ -414,9 +409,22 @@ async fn assure_assessment(
         let current = assessments::lock(tx, id, Lock::Alone)?;
         let for_organisation = rules::may_assure(tx.roles(), tx.actor().principal, &current)?;
         let person = rules::person(tx.actor().principal)?;
-        Ok(shown(assessments::assure(tx, &current, person, for_organisation, &statement)?))
+        Ok(shown(assurance::assure(tx, &current, person, for_organisation, &statement)?))
     });
     assured.await
+}
+
+/// Controls that a writer names and the checklist of an assessment does not have, each at its pointer.
+pub(super) fn unknown_controls(
+    tx: &mut Tx<'_>,
+    of: &assessments::Assessment,
+    named: &[String],
+    pointer: impl Fn(usize) -> String,
+) -> Result<Vec<Fault>, Problem> {
+    let known = assessments::responses::positions(&mut tx.conn(), of, named)?;
+    let unknown = named.iter().enumerate().filter(|(_, control)| !known.iter().any(|(id, _)| id == *control));
+    let fault = |(index, _)| Fault::new(pointer(index), "unknown_control", "is no control of the checklist");
+    Ok(unknown.map(fault).take(100).collect())
 }
 
 /// One assessment, locked, for who may answer it.

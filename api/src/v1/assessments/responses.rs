@@ -13,17 +13,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::wire::PersonReference;
 use super::{AssessmentPath, sight};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::compliance::table;
 use crate::http::etag::{IfNoneMatchHeader, digest, tagged};
+use crate::http::spreadsheet;
 use crate::http::text::{ControlKey, text};
 use crate::http::{Collection, Cursor, Paging, Path, Query};
 use crate::problem::Problem;
 use crate::routes::Routes;
 use crate::v1::frameworks::controls::FrameworkControl;
+use crate::v1::people::PersonReference;
 
 /// The operations here.
 #[must_use]
@@ -285,8 +285,7 @@ async fn export_assessment_responses(
         all(conn, &assessment)
     });
     let rows = read.await?.into_iter().map(cells);
-    let file = table::write(COLUMNS, rows)
-        .map_err(|error| Problem::internal(format!("a table cannot be written: {error}")))?;
+    let file = spreadsheet::write(COLUMNS, rows)?;
     let tag = format!("\"{}\"", digest(&file));
     Ok(tagged(&request, StatusCode::OK, "text/csv", file, &tag))
 }

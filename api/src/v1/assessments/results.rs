@@ -3,15 +3,14 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
-use db::assessments::{self, Assessment, AssessmentStatus, responses};
+use db::assessments::{self, Assessment, AssessmentStatus, Scored, responses};
 use db::checklists::{self, Checklist, ScoringRule};
 use db::frameworks::items::{self, Grade, Outline};
 use db::organisations::Key;
 use db::{Conn, Fault, actions, evidence};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
@@ -22,6 +21,7 @@ use crate::auth::Caller;
 use crate::compliance::score::{self, Tally};
 use crate::http::etag::{IfNoneMatchHeader, whole};
 use crate::http::{Path, Query};
+use crate::oscal::document;
 use crate::oscal::results::{Addresses, plan, results};
 use crate::problem::Problem;
 use crate::routes::Routes;
@@ -139,24 +139,15 @@ pub struct OscalAssessment;
 
 impl PartialSchema for OscalAssessment {
     fn schema() -> RefOr<Schema> {
-        let whole = |description: &'static str, example: serde_json::Value| {
-            ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(description)).examples([example])
-        };
-        ObjectBuilder::new()
-            .description(Some(
-                "OSCAL assessment results, or a plan of action and milestones, as NIST describes them: \
-                 <https://pages.nist.gov/OSCAL/reference/latest/assessment-results/json-reference/>.",
-            ))
-            .property(
-                "assessment-results",
-                whole("Assessment results.", json!({ "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301" })),
-            )
-            .property(
-                "plan-of-action-and-milestones",
-                whole("A plan of action and milestones.", json!({ "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301" })),
-            )
-            .examples([json!({ "assessment-results": { "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301" } })])
-            .into()
+        let example = || json!({ "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301" });
+        document(
+            "OSCAL assessment results, or a plan of action and milestones, as NIST describes them: \
+             <https://pages.nist.gov/OSCAL/reference/latest/assessment-results/json-reference/>.",
+            [
+                ("assessment-results", "Assessment results.", example()),
+                ("plan-of-action-and-milestones", "A plan of action and milestones.", example()),
+            ],
+        )
     }
 }
 
@@ -197,10 +188,9 @@ async fn get_assessment_score(
         let rule = checklist.state.scoring;
         let groups = score::by_group(rule, &outline, &counted);
         let groups = groups.into_iter().map(|(group, tally)| GroupScore { group: named(group), tally: tally.into() });
-        let earlier = assessments::submitted_before(conn, &assessment, MOST_EARLIER)?;
-        let history = earlier.into_iter().filter_map(|earlier| {
-            let (submitted_at, score) = (earlier.submitted_at?, earlier.score?);
-            Some(ScoreAtTime { assessment: earlier.id, status: earlier.status, submitted_at, score })
+        let history = assessments::scored(conn, &assessment, MOST_EARLIER)?.into_iter().filter_map(|scored| {
+            let Scored { id, status, submitted_at, score } = scored;
+            Some(ScoreAtTime { assessment: id, status, submitted_at: submitted_at?, score: score? })
         });
         Ok::<_, Problem>(AssessmentScore {
             scoring: rule,

@@ -4,7 +4,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use db::assessments::{
     Assessment as Row, AssessmentState as StoredState, AssessmentStatus, Assurer, Progress as RowProgress,
 };
-use db::people::PersonReference as RowPerson;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,6 +12,7 @@ use validator::Validate;
 use crate::merge_patch;
 use crate::v1::checklists::wire::ChecklistReference;
 use crate::v1::organisations::wire::OrganisationReference;
+use crate::v1::people::PersonReference;
 
 /// One organisation's run of one edition of a checklist. Private to it and, once submitted, to those whom it names to
 /// assure it; for others there is none.
@@ -124,18 +124,6 @@ pub struct AssessmentAssurer {
     pub organisation: Option<OrganisationReference>,
     /// This person; null for an organisation.
     pub person: Option<PersonReference>,
-}
-
-/// Person, as others refer to them.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PersonReference {
-    /// Their id.
-    #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
-    pub id: Uuid,
-    /// The name that they chose to show.
-    #[schema(max_length = 200, pattern = r"^[^\u0000-\u001f\u007f]*$", example = "Sam Steward")]
-    pub name: String,
 }
 
 /// Assessment to plan.
@@ -290,12 +278,6 @@ impl From<&Row> for AssessmentState {
             person: person.as_ref().map(|person| person.id),
         };
         Self { title, due_on, shares_results, assurers: assessment.assurers.0.iter().map(named).collect() }
-    }
-}
-
-impl From<RowPerson> for PersonReference {
-    fn from(RowPerson { id, name }: RowPerson) -> Self {
-        Self { id, name }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Controls that a checklist selects, `/checklists/{id}/controls`, and the OSCAL profile that it is, `/checklists/{id}/oscal`.
 
-use std::io::{BufReader, Seek as _};
+use std::io::BufReader;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -12,9 +12,8 @@ use db::frameworks::items;
 use db::organisations::Key;
 use db::types::{Json, Texts};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use serde_json::json;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::wire::Checklist;
@@ -23,7 +22,9 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::compliance::selection;
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader, digest, tagged};
+use crate::http::upload::rewound;
 use crate::http::{Collection, Cursor, IfMatch, Paging, Path, Query, Upload};
+use crate::oscal::document;
 use crate::oscal::profile::{self, About, Profile};
 use crate::problem::Problem;
 use crate::routes::Routes;
@@ -71,29 +72,22 @@ pub struct OscalProfile;
 
 impl PartialSchema for OscalProfile {
     fn schema() -> RefOr<Schema> {
-        let profile = ObjectBuilder::new()
-            .schema_type(SchemaType::AnyValue)
-            .description(Some(
-                "The profile (OSCAL 1.1 or later): `uuid`, `metadata`, one of `imports`, `merge`, `modify`, `back-matter`. All of it \
+        let what = "The profile (OSCAL 1.1 or later): `uuid`, `metadata`, one of `imports`, `merge`, `modify`, `back-matter`. All of it \
                  is kept. The properties `scoring`, `due-months` and `applies-to` of its metadata, and guidance and `weight` that it \
-                 adds to controls, are fields of the checklist when they are in the namespace `https://api.loti.example/ns/oscal`.",
-            ))
-            .examples([json!({
-                "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3302",
-                "metadata": {
-                    "title": "Cyber baseline for councils", "version": "1.0", "oscal-version": "1.1.2",
-                    "last-modified": "2026-11-23T09:30:00Z",
-                },
-                "imports": [{ "href": "#catalog", "include-all": {} }],
-            })]);
-        ObjectBuilder::new()
-            .description(Some(
-                "An OSCAL profile, as NIST describes it: \
+                 adds to controls, are fields of the checklist when they are in the namespace `https://api.loti.example/ns/oscal`.";
+        let example = json!({
+            "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3302",
+            "metadata": {
+                "title": "Cyber baseline for councils", "version": "1.0", "oscal-version": "1.1.2",
+                "last-modified": "2026-11-23T09:30:00Z",
+            },
+            "imports": [{ "href": "#catalog", "include-all": {} }],
+        });
+        document(
+            "An OSCAL profile, as NIST describes it: \
                  <https://pages.nist.gov/OSCAL/reference/latest/profile/json-reference/>.",
-            ))
-            .property("profile", profile)
-            .required("profile")
-            .into()
+            [("profile", what, example)],
+        )
     }
 }
 
@@ -216,13 +210,7 @@ async fn put_checklist_oscal(
     let (Path(key), Upload { media_type: _, file }) = (ids, upload);
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = kept(tx, &key)?;
-        let mut start = &*file;
-        start.rewind().map_err(|error| Problem::unavailable(format!("a file cannot be read again: {error}")))?;
-        let document: Value = serde_json::from_reader(BufReader::new(start)).map_err(|error| {
-            let told: String = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
-            Problem::invalid([db::Fault::new("", "malformed_json", format!("is not JSON: {told}"))])
-        })?;
-        let read = profile::read(&document).map_err(Problem::invalid)?;
+        let read = profile::read(BufReader::new(rewound(&file)?)).map_err(Problem::invalid)?;
         // What is wrong with the file is told whatever became of the checklist.
         if_match.check(current.version)?;
         checklists::check_draft(&current)?;

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::{Caller, rules};
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader, digest, tagged};
 use crate::http::idempotency::IdempotencyKeyHeader;
+use crate::http::spreadsheet;
 use crate::http::text::text;
 use crate::http::{IfMatch, Json, Once, Path, Single};
 use crate::problem::Problem;
@@ -188,11 +189,8 @@ fn sight(actor: &Actor) -> impl Fn(&Roles) -> Sight + Send + 'static {
 }
 
 fn written(attendees: Vec<rsvps::Rsvp>) -> Result<Vec<u8>, Problem> {
-    let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    let unwritten = |error: &dyn std::fmt::Display| Problem::internal(format!("a list cannot be written: {error}"));
-    file.write_record(["name", "organisation", "status", "accessNeeds", "checkedInAt"])
-        .map_err(|error| unwritten(&error))?;
-    for rsvp in attendees {
+    let header = ["name", "organisation", "status", "accessNeeds", "checkedInAt"];
+    let cells = |rsvp: rsvps::Rsvp| {
         let organisation = rsvp.organisation.map(|organisation| organisation.0.name);
         let cells = [
             rsvp.user_name,
@@ -201,15 +199,9 @@ fn written(attendees: Vec<rsvps::Rsvp>) -> Result<Vec<u8>, Problem> {
             rsvp.access_needs,
             rsvp.checked_in_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
         ];
-        let cells = cells.map(|cell| defused(cell.unwrap_or_default()));
-        file.write_record(&cells).map_err(|error| unwritten(&error))?;
-    }
-    file.into_inner().map_err(|error| unwritten(&error))
-}
-
-/// What a spreadsheet would take for a formula, as the text that it is (OWASP, CSV injection).
-fn defused(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+        cells.map(Option::unwrap_or_default)
+    };
+    spreadsheet::write(header, attendees.into_iter().map(cells))
 }
 
 impl From<rsvps::Attendance> for OrganisationAttendance {

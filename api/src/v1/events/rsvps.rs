@@ -22,6 +22,7 @@ use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Path, Query, 
 use crate::problem::Problem;
 use crate::routes::Routes;
 use crate::v1::organisations::wire::OrganisationReference;
+use crate::v1::people::PersonReference;
 
 /// The operations here.
 #[must_use]
@@ -49,7 +50,7 @@ pub struct Rsvp {
     #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
     pub event_id: Uuid,
     /// Who comes; null once they were erased.
-    pub attendee: Option<Attendee>,
+    pub attendee: Option<PersonReference>,
     /// For whom they come; null when for nobody.
     pub organisation: Option<OrganisationReference>,
     /// Where it stands.
@@ -68,18 +69,6 @@ pub struct Rsvp {
     /// When they were there (UTC); null for who was not, or not yet.
     #[schema(example = "2027-01-21T17:55:00Z")]
     pub checked_in_at: Option<DateTime<Utc>>,
-}
-
-/// Person who comes to an event.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Attendee {
-    /// Their id.
-    #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
-    pub id: Uuid,
-    /// Their name.
-    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\u0000-\u001f\u007f]+$", example = "Sam Steward")]
-    pub name: String,
 }
 
 /// Answer to give.
@@ -297,7 +286,7 @@ impl From<rsvps::Rsvp> for Rsvp {
             created_at,
             updated_at,
             event_id,
-            attendee: user_id.zip(user_name).map(|(id, name)| Attendee { id, name }),
+            attendee: user_id.zip(user_name).map(|(id, name)| PersonReference { id, name }),
             organisation: organisation.map(|organisation| organisation.0.into()),
             status,
             waitlist_position,

@@ -7,8 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, NaiveDate, Utc};
-use db::Fault;
-use db::assessments::{self, Lock, responses};
+use db::assessments::{self, Lock};
 use db::evidence::{self, Evidence as Row, EvidenceState as StoredState, Filter, InDatabase, Revision, Used};
 use db::organisations::Key;
 use db::page::ById;
@@ -26,9 +25,9 @@ use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, 
 use crate::merge_patch;
 use crate::problem::Problem;
 use crate::routes::Routes;
-use crate::v1::assessments::wire::PersonReference;
-use crate::v1::assessments::{AssessmentPath, own, sight};
+use crate::v1::assessments::{AssessmentPath, own, sight, unknown_controls};
 use crate::v1::organisations::wire::OrganisationReference;
+use crate::v1::people::PersonReference;
 
 /// How many revisions are told, the latest first.
 const MOST_REVISIONS: i64 = 100;
@@ -381,12 +380,7 @@ async fn create_assessment_evidence(
     let added = once.run(move |tx| {
         let current = own(tx, id, Lock::Alone)?;
         assessments::check_open(&current)?;
-        let known = responses::positions(&mut tx.conn(), &current, &controls)?;
-        let unknown = controls.iter().enumerate().filter(|(_, control)| !known.iter().any(|(id, _)| id == *control));
-        let fault = |(index, _): (usize, &String)| {
-            Fault::new(format!("/controls/{index}"), "unknown_control", "is no control of the checklist")
-        };
-        let faults: Vec<Fault> = unknown.map(fault).take(100).collect();
+        let faults = unknown_controls(tx, &current, &controls, |index| format!("/controls/{index}"))?;
         if !faults.is_empty() {
             return Err(Problem::conflict(&faults));
         }

@@ -1,7 +1,7 @@
 //! Controls of a framework, `/frameworks/{id}/controls`, and the OSCAL catalog of which they are made,
 //! `/frameworks/{id}/oscal`.
 
-use std::io::{BufReader, BufWriter, Seek as _};
+use std::io::{BufReader, BufWriter};
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
@@ -10,8 +10,7 @@ use db::frameworks::{self, Sight};
 use db::organisations::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::wire::Framework;
@@ -20,8 +19,10 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::file::{digest, file};
+use crate::http::upload::rewound;
 use crate::http::{Collection, Cursor, IfMatch, Paging, Path, Query, Upload};
 use crate::oscal::catalog;
+use crate::oscal::document;
 use crate::oscal::write::Writer;
 use crate::problem::Problem;
 use crate::routes::Routes;
@@ -113,34 +114,27 @@ pub struct OscalCatalog;
 
 impl PartialSchema for OscalCatalog {
     fn schema() -> RefOr<Schema> {
-        let catalog = ObjectBuilder::new()
-            .schema_type(SchemaType::AnyValue)
-            .description(Some(
-                "The catalog (OSCAL 1.1 or later): `uuid`, `metadata`, `params`, `controls`, `groups`, `back-matter`. All of it \
-                 is kept, but for the ids of items that have one id twice.",
-            ))
-            .examples([json!({
-                "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
-                "metadata": {
-                    "title": "Cyber baseline", "version": "1.0", "oscal-version": "1.1.2",
-                    "last-modified": "2026-11-23T09:30:00Z",
-                },
-                "groups": [{
-                    "id": "access", "title": "Access",
-                    "controls": [{
-                        "id": "access-1", "title": "Leavers", "props": [{ "name": "label", "value": "A1" }],
-                        "parts": [{ "id": "access-1_smt", "name": "statement", "prose": "Accounts of leavers are closed." }],
-                    }],
+        let what = "The catalog (OSCAL 1.1 or later): `uuid`, `metadata`, `params`, `controls`, `groups`, `back-matter`. All of it \
+                 is kept, but for the ids of items that have one id twice.";
+        let example = json!({
+            "uuid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "metadata": {
+                "title": "Cyber baseline", "version": "1.0", "oscal-version": "1.1.2",
+                "last-modified": "2026-11-23T09:30:00Z",
+            },
+            "groups": [{
+                "id": "access", "title": "Access",
+                "controls": [{
+                    "id": "access-1", "title": "Leavers", "props": [{ "name": "label", "value": "A1" }],
+                    "parts": [{ "id": "access-1_smt", "name": "statement", "prose": "Accounts of leavers are closed." }],
                 }],
-            })]);
-        ObjectBuilder::new()
-            .description(Some(
-                "An OSCAL catalog, as NIST describes it: \
+            }],
+        });
+        document(
+            "An OSCAL catalog, as NIST describes it: \
                  <https://pages.nist.gov/OSCAL/reference/latest/catalog/json-reference/>.",
-            ))
-            .property("catalog", catalog)
-            .required("catalog")
-            .into()
+            [("catalog", what, example)],
+        )
     }
 }
 
@@ -261,10 +255,7 @@ async fn put_framework_oscal(
     let (Path(key), Upload { media_type: _, file }) = (ids, upload);
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = kept(tx, &key)?;
-        let mut start = &*file;
-        let unreadable = |error| Problem::unavailable(format!("a file cannot be read again: {error}"));
-        start.rewind().map_err(unreadable)?;
-        let read = catalog::read(BufReader::new(start)).map_err(Problem::invalid)?;
+        let read = catalog::read(BufReader::new(rewound(&file)?)).map_err(Problem::invalid)?;
         // What is wrong with the file is told whatever became of the framework.
         if_match.check(current.version)?;
         Ok::<_, Problem>(shown(items::put(tx, &current, &read.envelope, &read.items)?))

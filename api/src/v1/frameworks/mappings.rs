@@ -179,7 +179,7 @@ async fn put_framework_mappings(
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = kept(tx, &key)?;
         if_match.check(current.version)?;
-        if current.is_draft() {
+        if current.status == FrameworkStatus::Draft {
             let detail = "Controls relate once their framework was published. This one is a draft.";
             return Err(Problem::conflict(&[Fault::new("/status", "out_of_turn", detail)]));
         }

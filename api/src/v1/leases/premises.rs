@@ -1,6 +1,6 @@
 //! The schedule of premises of a lease: `/leases/{id}/premises`.
 
-use std::io::{BufReader, Seek as _};
+use std::io::BufReader;
 
 use actix_web::Responder;
 use actix_web::web::Data;
@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::http::etag::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::text::text;
+use crate::http::upload::rewound;
 use crate::http::{Collection, Cursor, IfMatch, Paging, Path, Query, Upload};
 use crate::lease::schedule;
 use crate::problem::Problem;
@@ -137,10 +138,7 @@ async fn put_lease_premises(
     let changed = app.db.write(caller.actor()?, move |tx| {
         let current = drawn_up(tx, id)?;
         if_match.check(current.version)?;
-        let mut start = &*file;
-        let unreadable = |error| Problem::unavailable(format!("a file cannot be read again: {error}"));
-        start.rewind().map_err(unreadable)?;
-        let wanted = schedule::read(&media_type, BufReader::new(start)).map_err(Problem::invalid)?;
+        let wanted = schedule::read(&media_type, BufReader::new(rewound(&file)?)).map_err(Problem::invalid)?;
         Ok::<_, Problem>(shown(premises::put(tx, &current, &wanted)?))
     });
     changed.await

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::sessions::{Pitcher, SessionPath};
+use super::sessions::SessionPath;
 use super::{session_seen, session_shown};
 use crate::app::App;
 use crate::auth::{Caller, rules};
@@ -23,6 +23,7 @@ use crate::markdown;
 use crate::merge_patch;
 use crate::problem::Problem;
 use crate::routes::Routes;
+use crate::v1::people::PersonReference;
 
 /// The operations here.
 #[must_use]
@@ -50,7 +51,7 @@ pub struct SessionNote {
     #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
     pub session_id: Uuid,
     /// Who took it down; null once they were erased.
-    pub author: Option<Pitcher>,
+    pub author: Option<PersonReference>,
     #[serde(flatten)]
     pub(crate) facts: CreateSessionNote,
     /// The same as HTML that any page can show: without scripts, styles and images, links to http, https and mailto
@@ -280,7 +281,7 @@ impl From<notes::Note> for SessionNote {
             created_at,
             updated_at,
             session_id,
-            author: author_id.zip(author_name).map(|(id, name)| Pitcher { id, name }),
+            author: author_id.zip(author_name).map(|(id, name)| PersonReference { id, name }),
             // What an earlier edition of the renderer made is made anew.
             body_html: if renderer == markdown::RENDERER { body_html } else { markdown::render(&body_markdown) },
             facts: CreateSessionNote { body_markdown },

@@ -24,6 +24,7 @@ use crate::http::{Collection, Cursor, IfMatch, Json, Once, Paging, Patch, Path, 
 use crate::merge_patch;
 use crate::problem::Problem;
 use crate::routes::Routes;
+use crate::v1::people::PersonReference;
 
 /// The operations here.
 #[must_use]
@@ -56,7 +57,7 @@ pub struct Session {
     #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
     pub merged_into: Option<Uuid>,
     /// Who pitched it; null for a program, and once they were erased.
-    pub pitched_by: Option<Pitcher>,
+    pub pitched_by: Option<PersonReference>,
     #[serde(flatten)]
     pub(crate) facts: SessionFacts,
     /// Whether who pitched it speaks, and so is not at another session at the time.
@@ -68,18 +69,6 @@ pub struct Session {
     /// Whether the caller would.
     #[schema(read_only, example = false)]
     pub voted: bool,
-}
-
-/// Person who pitched a session.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Pitcher {
-    /// Their id.
-    #[schema(example = "0192f0c1-7c1e-7b43-8f6d-2b1f0d6a9c11")]
-    pub id: Uuid,
-    /// Their name.
-    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\u0000-\u001f\u007f]+$", example = "Sam Steward")]
-    pub name: String,
 }
 
 /// What a writer says of a session, the same to pitch and to change it.
@@ -414,7 +403,7 @@ impl From<sessions::Session> for Session {
             event_id,
             status,
             merged_into,
-            pitched_by: pitched_by.zip(pitcher_name).map(|(id, name)| Pitcher { id, name }),
+            pitched_by: pitched_by.zip(pitcher_name).map(|(id, name)| PersonReference { id, name }),
             pitcher_speaks: state.pitcher_speaks,
             facts: state.into(),
             vote_count,
